@@ -1,0 +1,147 @@
+"""TrialConfig: everything that may change a trial's result, and nothing that may not.
+
+The digest of a config is the identity of its trial: equal digests are the same experiment wherever and whenever it
+runs. How and where it runs (device, threads, folders) is `sngan.results.RunOptions`.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal, Self
+
+from sngan.errors import InputError
+from sngan.fields import decode, require
+from sngan.regularizers import REGULARIZERS, Regularizer
+
+LossName = Literal["non-saturating", "hinge", "wasserstein"]
+Initialization = Literal["normal-0.02", "lecun", "glorot", "orthonormal"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialConfig:
+    """One GAN training run. Conflicts between the papers and their codes are fields here; DECISIONS.md says why
+    each default was chosen.
+
+    dataset : name in the catalog, or the content name of a prepared data set of the user's ("images-1a2b3c4d5e6f").
+    architecture : name in the catalog; the image size comes from the data set.
+    loss : eq. 15 (non-saturating, in softplus form), eq. 16-17 (hinge) of arXiv:1802.05957, or Wasserstein.
+    regularizers : what is done to the discriminator.
+    alpha, beta1, beta2 : Adam's learning rate and momenta in both networks; n_dis : discriminator updates per
+        generator update (Table 1 of arXiv:1802.05957). adam_epsilon : Adam's epsilon (not stated in the paper).
+    updates : length in generator updates.
+    learning_rate_schedule : "linear" decays to 0 at `updates`; Table 1 is "constant".
+    batch_size : real images, and fake images, of a discriminator update; generator_batch_size : fake images of a
+        generator update.
+    z_dim : latents are N(0, I) of this dimension.
+    update_order : within one update, n_dis discriminator updates and then the generator, or the generator first.
+    real_batches : every discriminator update draws a "fresh" batch, or all n_dis of one update have it "shared".
+    generator_latents : the generator's update draws "fresh" latents, or has those of the last discriminator update
+        "reused" (needs "discriminator-first" and equal batch sizes).
+    dequantization : add U[0, 1/128) to the real images, which are in [-1, 1].
+    discriminator_forward : real and fake images in one "joint" forward or in two "separate" ones. The same for
+        every method that treats images independently; for batch norm it decides what a batch is.
+    generator_init, discriminator_init : distribution of the initial weights; biases start at 0.
+    evaluate_every : updates between evaluations (the last update is always evaluated).
+    protocols : what is measured there, by the short names of sngan.metrics.protocols.
+    """
+
+    dataset: str = "digits"
+    architecture: str = "small-cnn"
+    loss: LossName = "non-saturating"
+    regularizers: tuple[Regularizer, ...] = ()
+    alpha: float = 1e-4
+    beta1: float = 0.5
+    beta2: float = 0.9
+    n_dis: int = 5
+    adam_epsilon: float = 1e-8
+    learning_rate_schedule: Literal["constant", "linear"] = "constant"
+    updates: int = 1000
+    batch_size: int = 64
+    generator_batch_size: int = 64
+    z_dim: int = 128
+    update_order: Literal["discriminator-first", "generator-first"] = "discriminator-first"
+    real_batches: Literal["fresh", "shared"] = "fresh"
+    generator_latents: Literal["fresh", "reused"] = "fresh"
+    dequantization: bool = False
+    discriminator_forward: Literal["joint", "separate"] = "joint"
+    generator_init: Initialization = "normal-0.02"
+    discriminator_init: Initialization = "normal-0.02"
+    evaluate_every: int = 500
+    protocols: tuple[str, ...] = ()
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be meant. Raises InputError with the field, its value and the allowed ones."""
+        # One order of regularizers: two configs that mean the same have the same digest.
+        object.__setattr__(self, "regularizers", tuple(sorted(self.regularizers, key=lambda r: r.name)))
+        _check_numbers(self)
+        _check_combinations(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Strict: an unknown key, a wrong type or a bad value is an InputError that names the nearest allowed."""
+        plain = {key: value for key, value in data.items() if key != "regularizers"}
+        config = decode(cls, plain, "config")
+        described = data.get("regularizers", ())
+        return config.replace(regularizers=tuple(_regularizer(item) for item in described))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON; `from_dict` is its inverse."""
+        plain = {field.name: getattr(self, field.name) for field in fields(self)}
+        plain["regularizers"] = [regularizer.to_dict() for regularizer in self.regularizers]
+        plain["protocols"] = list(self.protocols)
+        return plain
+
+    def replace(self, **changes: Any) -> Self:
+        """A copy with some fields changed, checked again."""
+        return type(self)(**{**{f.name: getattr(self, f.name) for f in fields(self)}, **changes})
+
+    @property
+    def digest(self) -> str:
+        """The trial's identity: 16 hex digits of the SHA-256 of the config's canonical JSON."""
+        text = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def differences(self, other: Mapping[str, Any]) -> list[str]:
+        """Lines "field: ours, theirs" for every field in which `other` (a config as a dictionary) differs."""
+        ours = self.to_dict()
+        return [
+            f"{key}: {ours.get(key)!r} here, {other.get(key)!r} there"
+            for key in sorted(ours.keys() | other.keys())
+            if ours.get(key) != other.get(key)
+        ]
+
+
+def _regularizer(item: Mapping[str, Any] | str) -> Regularizer:
+    """A regularizer from its name, or from {"name": ..., hyperparameters...}."""
+    described = {"name": item} if isinstance(item, str) else dict(item)
+    if "name" not in described:
+        raise InputError(f"a regularizer needs a 'name', got {described!r}.")
+    name = str(described.pop("name"))
+    return decode(REGULARIZERS[name], described, f"regularizer {name}")
+
+
+def _check_numbers(config: TrialConfig) -> None:
+    for name in ("n_dis", "updates", "batch_size", "generator_batch_size", "z_dim", "evaluate_every"):
+        value = getattr(config, name)
+        require(1 <= value <= 10**9, f"config.{name}", value, "whole numbers from 1 to 1e9")
+    for name in ("alpha", "adam_epsilon"):
+        value = getattr(config, name)
+        require(0 < value <= 1, f"config.{name}", value, "numbers above 0, up to 1")
+    for name in ("beta1", "beta2"):
+        value = getattr(config, name)
+        require(0 <= value < 1, f"config.{name}", value, "numbers from 0 to below 1")
+    require(0 <= config.seed < 2**31, "config.seed", config.seed, "whole numbers from 0 to 2147483647")
+
+
+def _check_combinations(config: TrialConfig) -> None:
+    names = [regularizer.name for regularizer in config.regularizers]
+    require(len(set(names)) == len(names), "config.regularizers", names, "each regularizer once")
+    if config.generator_latents == "reused":
+        require(
+            config.update_order == "discriminator-first" and config.batch_size == config.generator_batch_size,
+            "config.generator_latents",
+            "reused",
+            "only with update_order 'discriminator-first' and generator_batch_size equal to batch_size",
+        )

@@ -1,0 +1,103 @@
+"""What a regularizer is. A kind is abstract, a regularizer is final: a small frozen object whose fields are its
+hyperparameters, whose one method is its formula and whose docstring gives the equation and the paper.
+
+    kind                acts
+    Reparametrization   on how a layer's weight is computed, once, at build time
+    Normalization       inserts a layer after a hidden convolution of the discriminator
+    Penalty             adds a term to the discriminator's loss
+    Projection          moves the discriminator's weights after the optimizer's step
+"""
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from sngan.registry import Registry
+
+
+@dataclass(frozen=True)
+class Regularizer(ABC):
+    """A named change to how the discriminator is trained."""
+
+    name: ClassVar[str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Name and hyperparameters, as plain values."""
+        return {"name": self.name, **dataclasses.asdict(self)}
+
+
+@dataclass(frozen=True)
+class Reparametrization(Regularizer):
+    """Computes a layer's weight from the raw trained parameter."""
+
+    @abstractmethod
+    def parametrization(self, layer: nn.Module, stream: torch.Generator) -> nn.Module:
+        """A module W -> effective weight of the same shape for a convolution or dense `layer`.
+
+        `stream` draws whatever initial state the module keeps.
+        """
+
+
+@dataclass(frozen=True)
+class Normalization(Regularizer):
+    """Inserts a layer between a hidden convolution and its activation."""
+
+    @abstractmethod
+    def layer(self, index: int, channels: int, height: int, width: int) -> nn.Module | None:
+        """The layer behind convolution number `index` (0 is the one that sees the image), or None."""
+
+
+@dataclass(frozen=True)
+class PenaltyInputs:
+    """What a penalty may look at: the discriminator, real and fake images [B, C, H, W] in [-1, 1] without gradient,
+    and the random stream that belongs to penalties.
+    """
+
+    discriminator: nn.Module
+    real: Tensor
+    fake: Tensor
+    stream: torch.Generator
+
+
+@dataclass(frozen=True)
+class Penalty(Regularizer):
+    """Adds a scalar to the discriminator's loss."""
+
+    @abstractmethod
+    def __call__(self, inputs: PenaltyInputs) -> Tensor:
+        """The penalty, a scalar tensor with gradient."""
+
+
+@dataclass(frozen=True)
+class Projection(Regularizer):
+    """Moves the weights back into a set after each step of the discriminator's optimizer."""
+
+    @abstractmethod
+    def project_(self, discriminator: nn.Module) -> None:
+        """Change the weights of `discriminator` in place (called without gradient)."""
+
+
+REGULARIZERS: Registry[type[Regularizer]] = Registry("regularizer", package="sngan.regularizers")
+
+R = TypeVar("R", bound=type[Regularizer])
+
+
+def register(name: str) -> Callable[[R], R]:
+    """Class decorator: give the regularizer its name and put it into the registry."""
+
+    def decorate(cls: R) -> R:
+        cls.name = name
+        REGULARIZERS.add(name, cls)
+        return cls
+
+    return decorate
+
+
+def weighted_layers(network: nn.Module) -> list[nn.Conv2d | nn.Linear]:
+    """The convolutions and dense layers of a network, in the order in which they were defined."""
+    return [module for module in network.modules() if isinstance(module, nn.Conv2d | nn.Linear)]

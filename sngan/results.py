@@ -1,0 +1,90 @@
+"""What a trial tells the outside: scores, evaluations and how it ended. Plain data, cheap to import and to send."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """One measured number with everything that it depends on.
+
+    protocol : full name, e.g. "fid/gen5000-test10000-inception-1a2b3c4d": metric, generated and real counts,
+        split of the real data, extractor and the first 8 hex digits of the extractor's hash.
+    metric : "fid" | "kid" | "is".
+    value : finite, or None when it could not be computed (then the trial has diverged).
+    spread : standard deviation over the protocol's repetitions (IS splits, KID subsets), or None. This is
+        measurement noise of one model and must never be mixed with the spread over training seeds.
+    split, num_real : the real data compared with; split is "" and num_real 0 for IS.
+    extractor : "name-hash8".
+    floor : what this protocol gives for real images in place of generated ones, where known.
+    seconds : what measuring took, s.
+    """
+
+    protocol: str
+    metric: str
+    value: float | None
+    spread: float | None
+    num_generated: int
+    num_real: int
+    split: str
+    extractor: str
+    floor: float | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """The state of a trial after `update` generator updates.
+
+    diagnostics : means since the evaluation before: "loss/discriminator", "loss/generator", "loss/penalty",
+        "logits/real", "logits/fake", "seconds_per_update".
+    train_s, evaluate_s : seconds spent so far, over all attempts, in training and in measuring.
+    samples : PNG file with a grid of 8 x 8 images, relative to RunOptions.storage_dir, or None. The same latents at
+        every update and in every method.
+    """
+
+    update: int
+    scores: tuple[Score, ...]
+    diagnostics: Mapping[str, float]
+    train_s: float
+    evaluate_s: float
+    samples: Path | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a trial ended. Diverged (non-finite values) is a result, an exception is not.
+
+    update : last generator update that was evaluated. reason : why it diverged, else "".
+    """
+
+    state: Literal["completed", "diverged"]
+    update: int
+    reason: str
+    train_s: float
+    evaluate_s: float
+
+
+Report = Callable[[Evaluation], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """Where and how a trial runs: everything that may not change its result.
+
+    cache_dir : prepared data sets and reference statistics, shared by all trials of a machine.
+    storage_dir : checkpoints/DIGEST/ and samples/DIGEST/ below it; None keeps nothing.
+    checkpoint_every_s : seconds between checkpoints; there is one at every evaluation too.
+    data_dir : folder with a data set's official files, for machines without internet.
+    inception_weights : the extractor's weights, instead of the places that are searched.
+    """
+
+    cache_dir: Path
+    storage_dir: Path | None = None
+    device: str = "cpu"
+    num_threads: int = 1
+    checkpoint_every_s: float = 30.0
+    data_dir: Path | None = None
+    inception_weights: Path | None = None
