@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any, Literal, Self
 
 from sngan.errors import InputError
@@ -97,10 +98,11 @@ class TrialConfig:
         """A copy with some fields changed, checked again."""
         return type(self)(**{**{f.name: getattr(self, f.name) for f in fields(self)}, **changes})
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """The trial's identity: 16 hex digits of the SHA-256 of the config's canonical JSON."""
-        text = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
+        canonical = type(self).from_dict(self.to_dict())  # by field types: 1 and 1.0 are the same alpha
+        text = json.dumps(canonical.to_dict(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def differences(self, other: Mapping[str, Any]) -> list[str]:

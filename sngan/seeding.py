@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 Purpose = Literal["init-generator", "init-discriminator", "data", "latent", "dequantization", "penalty",
-                  "evaluation", "samples", "metric"]  # fmt: skip
+                  "evaluation", "samples", "metric", "bootstrap"]  # fmt: skip
 
 
 def stream_seed(seed: int, purpose: Purpose, *position: int) -> int:
@@ -20,9 +20,7 @@ def stream_seed(seed: int, purpose: Purpose, *position: int) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") >> 1
 
 
-def torch_stream(
-    seed: int, purpose: Purpose, *position: int, device: torch.device | str = "cpu"
-) -> torch.Generator:
+def torch_stream(seed: int, purpose: Purpose, *position: int, device: torch.device | str = "cpu") -> torch.Generator:
     """A torch generator at the start of the stream (seed, purpose, position...)."""
     return torch.Generator(device).manual_seed(stream_seed(seed, purpose, *position))
 

@@ -16,6 +16,7 @@ from typing import Any, ClassVar, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 from sngan.registry import Registry
 
@@ -101,3 +102,12 @@ def register(name: str) -> Callable[[R], R]:
 def weighted_layers(network: nn.Module) -> list[nn.Conv2d | nn.Linear]:
     """The convolutions and dense layers of a network, in the order in which they were defined."""
     return [module for module in network.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
+
+
+def raw_weight(layer: nn.Conv2d | nn.Linear) -> Tensor:
+    """The trained parameter behind a layer's weight: the weight itself unless it is reparametrized."""
+    if parametrize.is_parametrized(layer, "weight"):
+        original = layer.parametrizations["weight"].original  # type: ignore[union-attr, index]
+        assert isinstance(original, Tensor)
+        return original
+    return layer.weight

@@ -1,0 +1,133 @@
+"""What several charts need: inline data and an axis for scores on which diverged and missing trials have a place."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from dashboards.figures.style import INK, themed
+
+_MAX_TICKS = 8
+_RAIL = 0.11  # height of a rail, as a fraction of the axis
+_LOG_STEPS = ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 5.0, 7.0), tuple(np.arange(1, 10, 0.5)))
+
+
+def inline(frame: pd.DataFrame) -> alt.InlineData:
+    """The frame's rows as inline data, however many; what is not finite becomes null."""
+    return alt.InlineData(values=[_plain(record) for record in frame.to_dict(orient="records")])
+
+
+def _plain(record: dict[Any, Any]) -> dict[str, Any]:
+    return {str(key): _plain_value(value) for key, value in record.items()}
+
+
+def _plain_value(value: Any) -> Any:
+    value = value.item() if hasattr(value, "item") else value
+    if isinstance(value, float):
+        # Ten significant digits: nobody sees more, and pages stay small.
+        return float(f"{value:.10g}") if math.isfinite(value) else None
+    return None if value is pd.NA else value
+
+
+@dataclass(frozen=True)
+class ScoreAxis:
+    """An axis for scores with two rails outside the values: one for diverged trials, one for missing ones.
+
+    scale : "log" | "linear". low, high : the values' part of the axis. bottom, top : the whole axis.
+    diverged, missing : where on the axis the rails lie; diverged is always on the side of the worse scores.
+    diverged_median : on the same rail, beside its middle, so that a median hides no run.
+    ticks : values between low and high that are labelled.
+    """
+
+    scale: str
+    low: float
+    high: float
+    bottom: float
+    top: float
+    diverged: float
+    diverged_median: float
+    missing: float
+    ticks: tuple[float, ...]
+
+    def encode(self, title: str, *, diverged: bool = False, missing: bool = False) -> alt.Axis:
+        """Ticks and labels, with the names of the rails that are shown."""
+        above, below = ("diverged", "missing") if self.diverged > self.high else ("missing", "diverged")
+        label = (
+            f"datum.value > {self.high!r} ? '{above}' : datum.value < {self.low!r} ? '{below}' : "
+            "format(datum.value, '~g')"
+        )
+        rails = [self.diverged] * diverged + [self.missing] * missing
+        values = [*self.ticks, *rails]
+        return alt.Axis(title=title, values=values, labelExpr=label, labelOverlap=False)
+
+    def domain(self, *, diverged: bool = False, missing: bool = False) -> alt.Scale:
+        """The scale, long enough for the rails that are shown."""
+        above, below = (diverged, missing) if self.diverged > self.high else (missing, diverged)
+        ends = [self.bottom if below else self.low, self.top if above else self.high]
+        return alt.Scale(type=self.scale, domain=ends, nice=False, zero=False)  # type: ignore[arg-type]
+
+    def place(self, value: float, *, diverged: bool) -> float:
+        """Where a trial is drawn: its value, or the rail that tells what became of it."""
+        if diverged or math.isinf(value):
+            return self.diverged
+        return value if math.isfinite(value) else self.missing
+
+
+def score_axis(values: Sequence[float], *, lower_is_better: bool) -> ScoreAxis:
+    """An axis that holds the finite ones of `values`: logarithmic when lower is better and all are positive."""
+    finite = [float(value) for value in values if math.isfinite(value)] or [1.0]
+    log = lower_is_better and min(finite) > 0
+    forward, back = (math.log10, lambda x: 10.0**x) if log else (float, float)
+    start, end = forward(min(finite)), forward(max(finite))
+    span = max(end - start, 0.3 if log else 0.1 * max(abs(end), 1.0))
+    middle = (start + end) / 2
+    start, end = middle - 0.54 * span, middle + 0.54 * span
+    rail = _RAIL * span
+    below, above = start - 0.6 * rail, end + 0.6 * rail
+    diverged, missing, outwards = (above, below, 1) if lower_is_better else (below, above, -1)
+    low, high = back(start), back(end)
+    return ScoreAxis(
+        scale="log" if log else "linear",
+        low=low,
+        high=high,
+        bottom=back(start - 1.2 * rail),
+        top=back(end + 1.2 * rail),
+        diverged=back(diverged),
+        diverged_median=back(diverged - outwards * 0.42 * rail),
+        missing=back(missing),
+        ticks=log_ticks(low, high) if log else linear_ticks(low, high),
+    )
+
+
+def log_ticks(low: float, high: float) -> tuple[float, ...]:
+    """Round values between `low` and `high` (both > 0), at most 8, as even as a logarithmic axis allows."""
+    exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    choices = [
+        [float(f"{step * 10.0**e:.6g}") for e in exponents for step in steps if low <= step * 10.0**e <= high]
+        for steps in _LOG_STEPS
+    ]
+    fitting = [choice for choice in choices if 0 < len(choice) <= _MAX_TICKS]
+    return tuple(max(fitting, key=len)) if fitting else tuple(choices[0][:: len(choices[0]) // _MAX_TICKS + 1])
+
+
+def linear_ticks(low: float, high: float) -> tuple[float, ...]:
+    """Multiples of 1, 2 or 5 times a power of ten between `low` and `high`, at most 8."""
+    step = 10.0 ** math.floor(math.log10((high - low) / _MAX_TICKS))
+    step *= next(factor for factor in (1, 2, 5, 10, 20) if (high - low) / (step * factor) <= _MAX_TICKS - 1)
+    first, last = math.ceil(low / step), math.floor(high / step)
+    return tuple(float(f"{index * step:.6g}") for index in range(first, last + 1))
+
+
+def note(text: str) -> alt.Chart:
+    """A chart that holds nothing but a sentence, for figures without data."""
+    chart = (
+        alt.Chart(alt.InlineData(values=[{"text": text}]))
+        .mark_text(fontSize=13, color=INK, opacity=0.75)
+        .encode(text=alt.Text("text:N"))
+        .properties(width=560, height=80)
+    )
+    return themed(chart)

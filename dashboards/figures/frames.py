@@ -1,0 +1,112 @@
+"""StudyFrames: everything that figures may look at, read from the store once."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import pandas as pd
+
+from sngan.methods import METHODS, SETTINGS
+from sngan.metrics.protocols import short_name
+from sweeps.scores import Kind, ScoreTable, score_table
+from sweeps.store import ResultStore
+from sweeps.study import Preset, Study
+
+METRIC_LABELS = {"fid": "FID", "kid": "KID", "is": "Inception Score"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyFrames:
+    """The store's frames for one study and preset.
+
+    trials, evaluations, diagnostics, samples : as ResultStore returns them, one row per trial, score, diagnostic
+    value and sample grid. storage_dir : the folder that sample paths are relative to.
+    """
+
+    study: Study
+    preset: Preset
+    storage_dir: Path
+    trials: pd.DataFrame
+    evaluations: pd.DataFrame
+    diagnostics: pd.DataFrame
+    samples: pd.DataFrame
+
+    @classmethod
+    def read(cls, store: ResultStore, study: Study, preset: Preset, storage_dir: Path) -> Self:
+        """What the store knows of a study at a preset; empty frames where it knows nothing."""
+        key = study.name, preset.name
+        return cls(
+            study=study,
+            preset=preset,
+            storage_dir=storage_dir,
+            trials=store.trials(*key),
+            evaluations=store.evaluations(*key),
+            diagnostics=store.diagnostics(*key),
+            samples=store.samples(*key),
+        )
+
+    @cached_property
+    def methods(self) -> tuple[str, ...]:
+        """Methods that have trials, in the catalog's order."""
+        return _ordered(self.trials["method"], METHODS)
+
+    @cached_property
+    def settings(self) -> tuple[str, ...]:
+        """Settings that have trials, in the catalog's order."""
+        return _ordered(self.trials["setting"], SETTINGS)
+
+    @cached_property
+    def num_seeds(self) -> int:
+        """Number of seeds that have trials."""
+        return int(self.trials["seed"].nunique())
+
+    @cached_property
+    def headline(self) -> ScoreTable:
+        """The final scores under the preset's headline protocol."""
+        return self.scores(self.preset.headline)
+
+    @cached_property
+    def headline_evaluations(self) -> pd.DataFrame:
+        """The evaluations under the headline protocol, those of unfinished trials among them."""
+        return self.evaluations[self.evaluations["protocol"] == self.headline.protocol]
+
+    def scores(self, protocol: str, kind: Kind = "final") -> ScoreTable:
+        """The scores of all trials under a protocol (short name), as an array over methods, settings, seeds."""
+        return score_table(self.evaluations, self.trials, protocol, kind)
+
+    def scores_of(self, metric: str) -> ScoreTable | None:
+        """The final scores under the first protocol with this metric, None without one; "" is the headline."""
+        if not metric:
+            return self.headline
+        names = sorted({short_name(name) for name in self._names_of(metric)})
+        return self.scores(names[0]) if names else None
+
+    def _names_of(self, metric: str) -> list[str]:
+        return [str(name) for name in self.evaluations.loc[self.evaluations["metric"] == metric, "protocol"].unique()]
+
+
+def _ordered(names: Iterable[object], catalog: Iterable[str]) -> tuple[str, ...]:
+    """The distinct names: those of the catalog in its order, then any others sorted, as in ScoreTable."""
+    present = {str(name) for name in names}
+    known = [name for name in catalog if name in present]
+    return (*known, *sorted(present.difference(known)))
+
+
+def metric_label(metric: str) -> str:
+    """How axes and tables write a metric."""
+    return METRIC_LABELS.get(metric, metric)
+
+
+def has_results(table: ScoreTable | None) -> bool:
+    """Whether any trial of the table has a result: a score, or that it diverged."""
+    return table is not None and bool(np.isfinite(table.values).any() or table.diverged.any())
+
+
+def seeds_sentence(num_seeds: int) -> str:
+    """How many seeds there are and what that permits to say."""
+    if num_seeds == 1:
+        return "One seed: nothing is known yet about the spread between training runs."
+    return f"{num_seeds} seeds per method and setting."

@@ -1,0 +1,159 @@
+"""Method x setting at a glance: the median score of every cell as a number on a colour."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, final
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from dashboards.figures.base import Drawing, Figure, FigureData, register
+from dashboards.figures.charts import inline, note
+from dashboards.figures.frames import StudyFrames, has_results, metric_label, seeds_sentence
+from dashboards.figures.style import INK, contrast, method_label, method_labels, number, themed
+from sweeps.scores import ScoreTable
+from sweeps.statistics import setting_medians
+
+_CELL_WIDTH, _CELL_HEIGHT = 74, 36  # pixels
+# From the best score to the worst: dark blue over green to pale yellow, even in lightness, safe for colour-blind eyes.
+_STOPS = ("#20388a", "#1f73ad", "#2fa6b6", "#8fd2ae", "#fbf3b9")
+_DIVERGED = "#4d525b"
+_WHITE, _BLACK = "#ffffff", "#111316"
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeatMapData(FigureData):
+    """cells : a row per method and setting with columns method, setting, median (infinite: most seeds diverged; NaN:
+    no result), num_seeds, num_diverged, num_missing, text, detail, fill and ink.
+    """
+
+    metric: str = ""
+    methods: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
+    cells: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class HeatMap(Figure[HeatMapData]):
+    """Rows are methods, columns are settings."""
+
+    def prepare(self, frames: StudyFrames) -> HeatMapData:
+        """The median over seeds of every cell, a diverged seed counting as worst."""
+        table = frames.headline
+        if not has_results(table):
+            return HeatMapData(absent="No trial has a result under the headline protocol yet.")
+        label = metric_label(table.metric)
+        cells = pd.DataFrame(_cells(table))
+        shown = ", ".join(f"{method_label(row.method)} {row.setting}: {row.text}" for row in cells.itertuples())
+        return HeatMapData(
+            seeds=seeds_sentence(len(table.seeds)),
+            alt_text=f"Median {label} by method and setting. {shown}.",
+            metric=label,
+            methods=table.methods,
+            settings=table.settings,
+            cells=cells,
+        )
+
+    def draw(self, data: HeatMapData) -> Drawing:
+        """Coloured squares with the number, and how many seeds diverged or are missing, in them."""
+        if data.absent:
+            return note(data.absent)
+        look = {"title": None, "domain": False, "ticks": False, "labelFontSize": 12, "labelPadding": 8}
+        gap = alt.Scale(paddingInner=0.045, paddingOuter=0)
+        base = alt.Chart().encode(
+            x=alt.X("setting:N", sort=list(data.settings), axis=alt.Axis(orient="top", labelAngle=0, **look), scale=gap),
+            y=alt.Y("label:N", sort=method_labels(data.methods), axis=alt.Axis(**look), scale=gap),
+        )
+        tooltip = [
+            alt.Tooltip("label:N", title="method"),
+            alt.Tooltip("setting:N"),
+            alt.Tooltip("text:N", title=f"median {data.metric}"),
+            alt.Tooltip("num_seeds:Q", title="seeds with a result"),
+            alt.Tooltip("num_diverged:Q", title="diverged"),
+            alt.Tooltip("num_missing:Q", title="missing"),
+        ]
+        squares = base.mark_rect(stroke=INK, strokeOpacity=0.12, cornerRadius=3).encode(
+            fill=alt.Fill("fill:N", scale=None), tooltip=tooltip
+        )
+        words = base.transform_filter("datum.detail == ''").mark_text(fontSize=12.5)
+        upper = base.transform_filter("datum.detail != ''").mark_text(fontSize=12.5, dy=-6)
+        lower = base.transform_filter("datum.detail != ''").mark_text(fontSize=9.5, dy=8)
+        ink = alt.Color("ink:N", scale=None)
+        chart = alt.layer(
+            squares,
+            words.encode(text="text:N", color=ink, tooltip=tooltip),
+            upper.encode(text="text:N", color=ink, tooltip=tooltip),
+            lower.encode(text="detail:N", color=ink, tooltip=tooltip),
+            data=inline(data.cells.assign(label=method_labels(data.cells["method"]))),
+        )
+        size = {"width": _CELL_WIDTH * len(data.settings), "height": _CELL_HEIGHT * len(data.methods)}
+        return themed(chart.properties(view=alt.ViewBackground(stroke=None), **size))
+
+
+def _cells(table: ScoreTable) -> Iterator[dict[str, Any]]:
+    medians = setting_medians(table.ordered)
+    for (m, s), median in np.ndenumerate(medians):
+        num_diverged, num_missing = int(table.diverged[m, s].sum()), int(table.missing[m, s].sum())
+        num_seeds = len(table.seeds) - num_missing
+        fill = _fill(float(median), medians)
+        yield {
+            "method": table.methods[m], "setting": table.settings[s], "median": float(median),
+            "num_seeds": num_seeds, "num_diverged": num_diverged, "num_missing": num_missing,
+            "text": "missing" if np.isnan(median) else number(float(median)),
+            "detail": _detail(len(table.seeds), num_seeds, num_diverged, float(median)),
+            "fill": fill, "ink": _ink(fill),
+        }  # fmt: skip
+
+
+def _detail(total: int, num_seeds: int, num_diverged: int, median: float) -> str:
+    """The second line of a cell: what its median hides. Nothing where all seeds have a score, or all went one way."""
+    parts = []
+    if num_diverged and (num_diverged < num_seeds or np.isfinite(median)):
+        parts.append(f"{num_diverged} of {num_seeds} " + ("diverged" if np.isfinite(median) else "seeds"))
+    if 0 < num_seeds < total:
+        parts.append(f"{total - num_seeds} missing")
+    return ", ".join(parts)
+
+
+def _fill(median: float, medians: np.ndarray[Any, np.dtype[np.float64]]) -> str:
+    """The cell's colour: where its median lies between the best and the worst one, on the metric's axis."""
+    if np.isnan(median):
+        return "transparent"
+    if np.isinf(median):
+        return _DIVERGED
+    finite = medians[np.isfinite(medians)]
+    axis = np.log if finite.min() > 0 else np.asarray
+    low, high = axis(finite.min()), axis(finite.max())
+    place = 0.0 if high == low else float((axis(median) - low) / (high - low))
+    # Diverged is +infinity where lower is better: the worst end of the colours.
+    return ramp(place if not np.isneginf(medians).any() else 1 - place)
+
+
+def ramp(place: float) -> str:
+    """The colour at `place`, 0 (best) to 1 (worst), between the stops."""
+    scaled = min(max(place, 0.0), 1.0) * (len(_STOPS) - 1)
+    index = min(int(scaled), len(_STOPS) - 2)
+    ends = [[int(stop[i : i + 2], 16) for i in (1, 3, 5)] for stop in _STOPS[index : index + 2]]
+    mixed = [round(a + (b - a) * (scaled - index)) for a, b in zip(*ends, strict=True)]
+    return "#" + "".join(f"{channel:02x}" for channel in mixed)
+
+
+def _ink(fill: str) -> str:
+    """Black or white, whichever reads better on `fill`; the page's ink on no fill."""
+    if fill == "transparent":
+        return INK
+    return max((_WHITE, _BLACK), key=lambda ink: contrast(ink, fill))
+
+
+register(
+    HeatMap(
+        name="heat-map",
+        title="Median score by method and setting",
+        question="Where does each method work, and where does it break?",
+        reading="One row per method: a robust one keeps its colour from left to right. Darker is better.",
+        marks="Numbers: median over seeds at the last update, a diverged seed counting as worst; small text: how many "
+        "seeds diverged or are missing; grey: the median itself diverged. Colours follow the logarithm for FID.",
+    )
+)

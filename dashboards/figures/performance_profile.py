@@ -1,0 +1,169 @@
+"""Performance profiles (Agarwal et al. 2021, arXiv:2108.13264): which part of its runs a method brings above a score."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, final
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from dashboards.figures.base import Drawing, Figure, FigureData, register
+from dashboards.figures.charts import inline, linear_ticks, log_ticks, note
+from dashboards.figures.frames import StudyFrames, has_results, metric_label, seeds_sentence
+from dashboards.figures.style import (
+    method_colours,
+    method_dashes,
+    method_labels,
+    method_shapes,
+    themed,
+)
+from sngan.seeding import numpy_stream
+from sweeps.scores import ScoreTable
+from sweeps.statistics import FloatArray, performance_profile, stratified_bootstrap
+
+_NUM_THRESHOLDS = 101
+_NUM_REPLICATES = 1_000
+_WIDTH, _HEIGHT = 560, 330  # pixels
+
+
+@dataclass(frozen=True, kw_only=True)
+class PerformanceProfileData(FigureData):
+    """profiles : a row per method and threshold with columns method, threshold, fraction, low, high (NaN where no
+    interval can be given). ticks : scores on the axis and what they are in the metric's units. transform : how
+    values become scores. longest : where the axis ends, a little beyond the best run.
+    """
+
+    metric: str = ""
+    methods: tuple[str, ...] = ()
+    ticks: tuple[tuple[float, str], ...] = ()
+    transform: str = ""
+    longest: float = 1.0
+    profiles: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class PerformanceProfile(Figure[PerformanceProfileData]):
+    """One falling curve per method over all its runs, settings and seeds together."""
+
+    def prepare(self, frames: StudyFrames) -> PerformanceProfileData:
+        """The fraction of runs above every threshold, with a stratified bootstrap band over seeds."""
+        table = frames.headline
+        if not has_results(table):
+            return PerformanceProfileData(absent="No trial has a result under the headline protocol yet.")
+        profiles = pd.DataFrame(_profiles(table))
+        bands = profiles["low"].notna().any()
+        return PerformanceProfileData(
+            seeds=seeds_sentence(len(table.seeds)) + ("" if bands else " No band without a second seed."),
+            alt_text=f"Fraction of runs that are better than a {metric_label(table.metric)}, one curve per method.",
+            metric=metric_label(table.metric),
+            methods=tuple(profiles["method"].unique()),
+            ticks=_ticks(table),
+            transform=table.transform.text,
+            longest=min(1.0, 0.06 + float(profiles.loc[profiles["fraction"] > 0, "threshold"].max())),
+            profiles=profiles,
+        )
+
+    def draw(self, data: PerformanceProfileData) -> Drawing:
+        """Curves with bands; choosing methods in the legend fades the others."""
+        if data.absent:
+            return note(data.absent)
+        chosen = alt.selection_point(fields=["label"], bind="legend", name="chosen")
+        names = {position: name for position, name in data.ticks}
+        label = " : ".join(f"abs(datum.value - {position!r}) < 1e-9 ? {name!r}" for position, name in names.items())
+        axis = alt.Axis(
+            title=[f"score better than this {data.metric}   (better →)", f"score = {data.transform}"],
+            values=list(names),
+            labelExpr=f"{label} : ''",
+            grid=False,
+        )
+        table = data.profiles[data.profiles["threshold"] <= data.longest]
+        table = table.assign(label=method_labels(table["method"]))
+        base = alt.Chart(inline(table)).encode(
+            x=alt.X("threshold:Q", axis=axis, scale=alt.Scale(domain=[0, data.longest], nice=False)),
+            color=alt.Color("label:N", scale=method_colours(data.methods), title="method"),
+        )
+        fractions, unit = alt.Axis(title="fraction of runs", format="%", tickCount=5), alt.Scale(domain=[0, 1])
+        y = alt.Y("fraction:Q", axis=fractions, scale=unit)
+        tooltip = [
+            alt.Tooltip("label:N", title="method"),
+            alt.Tooltip("threshold:Q", title="score", format=".2f"),
+            alt.Tooltip("fraction:Q", title="runs above it", format=".0%"),
+            alt.Tooltip("low:Q", title="from", format=".0%"),
+            alt.Tooltip("high:Q", title="to", format=".0%"),
+        ]
+        band = base.mark_area(interpolate="step-after").encode(
+            y=alt.Y("low:Q", axis=fractions, scale=unit), y2="high:Q", opacity=_seen(chosen, 0.09, 0.0)
+        )
+        line = base.mark_line(interpolate="step-after", strokeWidth=2).encode(
+            y=y,
+            strokeDash=alt.StrokeDash("method:N", scale=method_dashes(data.methods), legend=None),
+            opacity=_seen(chosen, 0.95, 0.1),
+            tooltip=tooltip,
+        )
+        heads = (
+            base.transform_filter("datum.head")
+            .mark_point(filled=True, size=70)
+            .encode(
+                y=y,
+                shape=alt.Shape("label:N", scale=method_shapes(data.methods), title="method"),
+                opacity=_seen(chosen, 1, 0.1),
+                tooltip=tooltip,
+            )
+        )
+        chart = alt.layer(band, line, heads.add_params(chosen)).properties(width=_WIDTH, height=_HEIGHT)
+        return themed(chart)
+
+
+def _seen(chosen: alt.Parameter, high: float, low: float) -> Any:
+    return alt.condition(chosen, alt.value(high), alt.value(low))
+
+
+def _profiles(table: ScoreTable) -> Iterator[dict[str, Any]]:
+    thresholds = np.linspace(0, 1, _NUM_THRESHOLDS)
+
+    def profile(scores: FloatArray) -> FloatArray:
+        return performance_profile(scores, thresholds)
+
+    for number_, method in enumerate(table.methods):
+        scores = table.pick(method)
+        if np.isnan(scores).all():
+            continue
+        # The same stream for every method: all of them see the same resampled seeds.
+        stream = numpy_stream(0, "metric")
+        band = stratified_bootstrap(scores, profile, num_replicates=_NUM_REPLICATES, stream=stream)
+        nothing = np.full(_NUM_THRESHOLDS, np.nan)
+        fractions = profile(scores)
+        low, high = (nothing, nothing) if band is None else (band.low, band.high)
+        # A symbol where the curve stands at one of a few heights, another one for every method, so that they part.
+        head = int(np.argmax(fractions <= 0.75 - 0.05 * (number_ % 6)))
+        for index, threshold in enumerate(thresholds):
+            yield {
+                "method": method, "threshold": float(threshold), "fraction": float(fractions[index]),
+                "low": float(low[index]), "high": float(high[index]), "head": index == head,
+            }  # fmt: skip
+
+
+def _ticks(table: ScoreTable) -> tuple[tuple[float, str], ...]:
+    """Where round values of the metric lie among the scores, and their names; diverged is the score 0."""
+    half = table.transform.half
+    if table.lower_is_better:
+        values = log_ticks(half / 12, half * 12)
+    else:
+        values = linear_ticks(1.5, 12)
+    scores = table.transform(np.asarray(values, dtype=np.float64))
+    return ((0.0, "diverged"), *((float(s), f"{v:g}") for s, v in zip(scores, values, strict=True)))
+
+
+register(
+    PerformanceProfile(
+        name="performance-profile",
+        title="Performance profiles",
+        question="Which part of its runs does a method bring to a given quality, whatever the setting?",
+        reading="At any quality on the horizontal axis, the higher curve has more runs that reach it. A curve that "
+        "stays high far to the right is good; one that starts low has runs that diverged.",
+        marks="Curves pool all settings and seeds of a method; bands: 95 % percentile bootstrap over seeds within "
+        "settings, too narrow for fewer than five seeds.",
+    )
+)

@@ -1,0 +1,174 @@
+"""One look for all figures: a colour, a shape and a dash per method, fonts, axes and the theme.
+
+Every colour has a contrast of at least 3 against white and against the report's dark background, and no two methods
+of the catalog come close under simulated protanopia, deuteranopia or tritanopia; shapes carry the same information
+a second time, for print. Ink is `currentColor`: black in files, the page's text colour in the report.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import altair as alt
+
+from sngan.methods import METHODS
+
+FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
+INK = "currentColor"
+LIGHT_BACKGROUND, DARK_BACKGROUND = "#ffffff", "#14171c"
+DIVERGED_MARK = "M-.5,-.5L.5,.5M.5,-.5L-.5,.5"
+"""A saltire, as an SVG path in the unit square: drawn as a stroke wherever a trial has diverged."""
+
+C = TypeVar("C", alt.Chart, alt.LayerChart, alt.FacetChart, alt.HConcatChart, alt.VConcatChart)
+
+
+@dataclass(frozen=True)
+class MethodStyle:
+    """How one method is drawn: hex colour, Vega symbol (a name or an SVG path), dash pattern of its lines."""
+
+    colour: str
+    shape: str
+    dash: tuple[int, ...]
+
+
+_STAR = "M0,-1L.2245,-.309L.951,-.309L.3633,.118L.5878,.809L0,.382L-.5878,.809L-.3633,.118L-.951,-.309L-.2245,-.309Z"
+_HEXAGON = "M1,0L.5,.866L-.5,.866L-1,0L-.5,-.866L.5,-.866Z"
+_PENTAGON = "M0,-1L.951,-.309L.588,.809L-.588,.809L-.951,-.309Z"
+_HOURGLASS = "M-.8,-.8L.8,-.8L-.8,.8L.8,.8Z"
+_BOWTIE = "M-.8,-.8L-.8,.8L.8,-.8L.8,.8Z"
+_BAR = "M-.35,-1L.35,-1L.35,1L-.35,1Z"
+_PLANK = "M-1,-.35L1,-.35L1,.35L-1,.35Z"
+
+_SOLID, _DASHED, _DOTTED, _MIXED = (1, 0), (6, 3), (2, 2), (8, 3, 2, 3)
+
+METHOD_STYLES: Mapping[str, MethodStyle] = {
+    "none": MethodStyle("#7d7f83", "circle", _DOTTED),
+    "weight-clipping": MethodStyle("#a14e2d", "triangle-down", _DASHED),
+    "gan-gp": MethodStyle("#e37800", "square", _DASHED),
+    "wgan-gp": MethodStyle("#d20608", "triangle-up", _SOLID),
+    "batch-norm": MethodStyle("#407250", _HOURGLASS, _MIXED),
+    "layer-norm": MethodStyle("#0aaa64", "cross", _DASHED),
+    "weight-norm": MethodStyle("#a59544", _PENTAGON, _MIXED),
+    "orthonormal": MethodStyle("#a62ab7", _STAR, _DASHED),
+    "sn": MethodStyle("#4052eb", "circle", _SOLID),
+    "sn-hinge": MethodStyle("#1b88eb", "diamond", _SOLID),
+    "r1": MethodStyle("#c978be", "triangle-right", _MIXED),
+    "ssn": MethodStyle("#645e9a", _HEXAGON, _DASHED),
+    "bsn": MethodStyle("#007083", "triangle-left", _DASHED),
+    "bssn": MethodStyle("#8831eb", _BOWTIE, _MIXED),
+    "sn-conv": MethodStyle("#68a521", _BAR, _DOTTED),
+}
+_SPARE_COLOURS = ("#645e9a", "#007083", "#8831eb", "#68a521", "#a14e2d", "#0aaa64", "#c978be")
+_SPARE_SHAPES = (_PLANK, _HEXAGON, _BOWTIE, _BAR, "triangle-left")
+_SPARE_DASHES = (_MIXED, _DOTTED, _DASHED)
+
+
+def method_style(name: str) -> MethodStyle:
+    """The style of a method; one that is not listed gets a style that depends on its name alone."""
+    if name in METHOD_STYLES:
+        return METHOD_STYLES[name]
+    number = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=6).digest(), "big")
+    return MethodStyle(
+        _SPARE_COLOURS[number % len(_SPARE_COLOURS)],
+        _SPARE_SHAPES[number // 7 % len(_SPARE_SHAPES)],
+        _SPARE_DASHES[number // 35 % len(_SPARE_DASHES)],
+    )
+
+
+def method_label(name: str) -> str:
+    """How figures and tables write a method: the catalog's label, or the bare name of one it does not know."""
+    return METHODS[name].label if name in METHODS else name
+
+
+def method_labels(names: Iterable[str]) -> list[str]:
+    """`method_label` of each."""
+    return [method_label(name) for name in names]
+
+
+def method_colours(methods: Sequence[str]) -> alt.Scale:
+    """The colour scale of a "label" field that holds these methods' labels."""
+    return alt.Scale(domain=method_labels(methods), range=[method_style(name).colour for name in methods])
+
+
+def method_shapes(methods: Sequence[str]) -> alt.Scale:
+    """The shape scale of a "label" field that holds these methods' labels."""
+    return alt.Scale(domain=method_labels(methods), range=[method_style(name).shape for name in methods])
+
+
+def method_dashes(methods: Sequence[str]) -> alt.Scale:
+    """The dash scale of a "method" field that holds these methods' names.
+
+    Names, not labels: Vega-Lite joins legends of one field, and dashed outlines make symbols unreadable.
+    """
+    return alt.Scale(domain=list(methods), range=[list(method_style(name).dash) for name in methods])
+
+
+def scientific(value: float) -> str:
+    """A hyperparameter as papers write it: 0.0001 as "1e-4", 0.9 as "0.9"."""
+    if value == 0 or 1e-2 <= abs(value) < 1e4:
+        return f"{value:g}"
+    mantissa, exponent = f"{value:e}".split("e")
+    return f"{float(mantissa):g}e{int(exponent)}"
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A measured value with `digits` significant digits ("20.0", "0.0123", "1,230"); "–" when there is none."""
+    if value is None or value != value:
+        return "–"
+    if abs(value) == float("inf"):
+        return "diverged"
+    if value == 0:
+        return "0"
+    if abs(value) >= 10**digits:
+        return f"{round(value):,}"
+    if abs(value) < 1e-3:
+        return scientific(float(f"{value:.{digits}g}"))
+    return f"{value:#.{digits}g}".rstrip(".")
+
+
+def _theme() -> dict[str, Any]:
+    axis = {
+        "domainColor": INK, "domainOpacity": 0.45, "gridColor": INK, "gridOpacity": 0.1, "gridWidth": 1,
+        "labelColor": INK, "labelOpacity": 0.8, "labelFont": FONT, "labelFontSize": 11, "labelPadding": 4,
+        "labelFlush": False,
+        "tickColor": INK, "tickOpacity": 0.45, "tickSize": 4,
+        "titleColor": INK, "titleFont": FONT, "titleFontSize": 12, "titleFontWeight": "normal", "titlePadding": 10,
+    }  # fmt: skip
+    header = {
+        "labelColor": INK, "labelFont": FONT, "labelFontSize": 12, "labelFontWeight": "bold",
+        "titleColor": INK, "titleFont": FONT, "titleFontSize": 12, "titleFontWeight": "normal",
+    }  # fmt: skip
+    legend = {
+        "labelColor": INK, "labelFont": FONT, "labelFontSize": 11.5, "labelLimit": 220, "rowPadding": 4,
+        "titleColor": INK, "titleFont": FONT, "titleFontSize": 12, "titleFontWeight": "normal", "symbolSize": 80, "symbolOpacity": 1,
+    }  # fmt: skip
+    return {
+        "background": LIGHT_BACKGROUND,
+        "padding": 12,
+        "font": FONT,
+        "axis": axis,
+        "header": header,
+        "legend": legend,
+        "title": {"color": INK, "font": FONT, "fontSize": 13, "fontWeight": "bold", "anchor": "start"},
+        "text": {"font": FONT, "fontSize": 11, "color": INK},
+        "view": {"stroke": INK, "strokeOpacity": 0.18, "continuousWidth": 420, "continuousHeight": 260},
+    }
+
+
+def themed(chart: C) -> C:
+    """The chart with the common fonts, inks and paddings."""
+    return chart.configure(**_theme())
+
+
+def contrast(first: str, second: str) -> float:
+    """Contrast ratio of two hex colours, 1 to 21 (WCAG 2.2)."""
+    light, dark = sorted((luminance(first), luminance(second)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance of a hex colour, 0 to 1 (sRGB, WCAG 2.2)."""
+    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue

@@ -1,0 +1,122 @@
+"""What a page says about where its numbers come from: launches, versions, data, every config, and how to do it again."""
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from dashboards.figures import StudyFrames
+from dashboards.figures.style import method_label, scientific
+from sngan.config import TrialConfig
+from sngan.methods import METHODS
+
+_AXES = ("alpha", "beta1", "beta2", "n_dis", "loss", "regularizers", "seed")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConfigTable:
+    """Every trial's config without repetition.
+
+    common : field -> value of the fields in which all trials agree. fields : the others. rows : one per trial with
+    the keys method, setting, seed, digest, state, last_update, train_s, num_attempts, remark and values (of `fields`).
+    """
+
+    common: Mapping[str, str]
+    fields: tuple[str, ...]
+    rows: tuple[Mapping[str, Any], ...]
+
+
+def config_table(trials: pd.DataFrame) -> ConfigTable:
+    """The configs of all trials, split into what they share and what differs."""
+    configs = [json.loads(text) for text in trials["config"]]
+    keys = sorted({key for config in configs for key in config})
+    texts = [{key: shown(config.get(key)) for key in keys} for config in configs]
+    differing = tuple(key for key in keys if len({text[key] for text in texts}) > 1)
+    rows = tuple(
+        {
+            "method": method_label(str(trial.method)), "setting": trial.setting, "seed": trial.seed,
+            "digest": trial.digest, "state": trial.state, "last_update": trial.last_update,
+            "train_s": float(trial.train_s) if trial.train_s == trial.train_s else 0.0,
+            "num_attempts": trial.num_attempts, "remark": trial.reason or trial.error,
+            "values": [text[key] for key in differing],
+        }
+        for trial, text in zip(trials.itertuples(), texts, strict=True)
+    )  # fmt: skip
+    return ConfigTable(
+        common={key: texts[0][key] for key in keys if key not in differing} if texts else {},
+        fields=differing,
+        rows=rows,
+    )
+
+
+def shown(value: Any) -> str:
+    """A JSON value as people write it: numbers short, lists with commas, a regularizer as name(field=value)."""
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "none"}[value]
+    if isinstance(value, float):
+        return scientific(value)
+    if isinstance(value, Mapping):
+        fields = ", ".join(f"{key}={shown(item)}" for key, item in value.items() if key != "name")
+        name = str(value.get("name", ""))
+        return f"{name}({fields})" if name and fields else name or fields
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return ", ".join(shown(item) for item in value) or "none"
+    return str(value)
+
+
+def provenance_rows(provenance: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """(name, value) pairs, with nested groups as "group: name"."""
+    rows: list[tuple[str, str]] = []
+    for key, value in provenance.items():
+        name = key.replace("_", " ")
+        if isinstance(value, Mapping):
+            rows += [(f"{name}: {inner}", shown(item)) for inner, item in value.items()]
+        else:
+            rows.append((name, shown(value)))
+    return rows
+
+
+def reproduce_commands(frames: StudyFrames, provenance: Mapping[str, Any]) -> list[str]:
+    """Commands that make the same results and the same page again, in the project's checkout."""
+    commit = str(provenance.get("git_commit") or "")
+    commands = [f"git checkout {commit}"] if commit else []
+    target = [frames.study.name, "--preset", frames.preset.name]
+    commands.append(shlex.join(["python", "-m", "sweeps.launch", *target, *_options(frames)]))
+    commands.append(shlex.join(["python", "-m", "sweeps.launch", "report", *target]))
+    return commands
+
+
+def _options(frames: StudyFrames) -> list[str]:
+    """What the trials in the store differ in from the preset, as options of the launch command."""
+    preset, options = frames.preset, []
+    if frames.methods and set(frames.methods) != set(preset.methods):
+        options += ["--methods", ",".join(frames.methods)]
+    if frames.settings and set(frames.settings) != set(preset.settings):
+        options += ["--settings", ",".join(frames.settings)]
+    if frames.num_seeds and frames.num_seeds != preset.seeds:
+        options += ["--seeds", str(frames.num_seeds)]
+    return options + [option for change in _changes(frames) for option in ("--set", f"config.{change}")]
+
+
+def _changes(frames: StudyFrames) -> list[str]:
+    """FIELD=VALUE for every field of the config that was not the preset's."""
+    for method, text in zip(frames.trials["method"], frames.trials["config"], strict=True):
+        if method not in METHODS:
+            continue
+        planned = METHODS[method].apply(TrialConfig.from_dict(dict(frames.preset.config)))
+        own = {*_AXES, *METHODS[method].overrides}
+        here, there = json.loads(text), planned.to_dict()
+        return [
+            f"{key}={_typed(here[key])}"
+            for key in there
+            if key in here and key not in own and here[key] != there[key]
+        ]
+    return []
+
+
+def _typed(value: Any) -> str:
+    """A value as the command line takes it."""
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -1,0 +1,156 @@
+"""One self-contained HTML page per study and preset, readable without a network, with its figures as files beside it.
+
+    FOLDER/index.html                 everything, scripts and images included
+    FOLDER/figures/NAME.png .svg .pdf
+    FOLDER/summary.csv  summary.md
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from dashboards import provenance, views
+from dashboards.figures import FIGURES, Drawing, StudyFrames, save
+from dashboards.figures.frames import metric_label
+from dashboards.figures.rendering import FORMATS, browser_bundle, page_spec
+from dashboards.figures.sample_grids import SampleGridsData
+from dashboards.figures.style import method_style, number
+from dashboards.files import write_atomically
+from dashboards.summary import Summary, estimate_text, summarize, summary_csv, summary_markdown, worst_text
+from sweeps.claims import Verdict, judge
+from sweeps.scores import ScoreTable
+from sweeps.store import ResultStore
+from sweeps.study import Preset, Study
+
+
+@dataclass(frozen=True, kw_only=True)
+class FigureView:
+    """A figure as the page shows it: a Vega-Lite specification, or a matrix of images, or why it is absent."""
+
+    name: str
+    title: str
+    question: str
+    reading: str
+    marks: str
+    seeds: str
+    alt_text: str
+    absent: str
+    spec: dict[str, Any] | None = None
+    matrix: dict[str, Any] | None = None
+
+
+def write_report(store: ResultStore, study: Study, preset: Preset, *, storage_dir: Path, folder: Path) -> Path:
+    """FOLDER/index.html, written last, so that what it links to is there.
+
+    Sample paths in the store are relative to `storage_dir`. Raises InputError for an unknown figure, for results
+    that must not be compared, and when the disk refuses.
+    """
+    frames = StudyFrames.read(store, study, preset, storage_dir)
+    table = frames.headline
+    summary = summarize(table)
+    figures = [_figure(name, frames, folder / "figures") for name in study.figures or FIGURES]
+    write_atomically(folder / "summary.csv", summary_csv(summary, table))
+    write_atomically(folder / "summary.md", summary_markdown(summary, metric_label(table.metric)))
+    launched = _launched(store, study, preset)
+    page = _environment().get_template("report.html").render(
+        **_context(frames, summary, figures, judged(frames), launched)
+    )
+    return write_atomically(folder / "index.html", page)
+
+
+def judged(frames: StudyFrames) -> list[Verdict]:
+    """The study's claims judged on these very frames: the page agrees with itself, whenever it is written."""
+    protocols = [frames.preset.headline, *frames.preset.config.get("protocols", ())]
+    return judge(frames.study.claims, {name: frames.scores(name) for name in dict.fromkeys(protocols)})
+
+
+def _figure(name: str, frames: StudyFrames, folder: Path) -> FigureView:
+    """Draw the figure and write its files; the files of a figure that is absent now are removed."""
+    figure = FIGURES[name]
+    data = figure.prepare(frames)
+    spec, matrix = None, None
+    if data.absent:
+        for ending in FORMATS:
+            (folder / f"{name}.{ending}").unlink(missing_ok=True)
+    else:
+        drawing: Drawing = figure.draw(data)
+        save(drawing, folder, name)
+        if isinstance(data, SampleGridsData):
+            matrix = views.grid_matrix(data)
+        else:
+            spec = page_spec(drawing)
+    return FigureView(
+        name=name,
+        title=figure.title,
+        question=figure.question,
+        reading=figure.reading,
+        marks=figure.marks,
+        seeds=data.seeds,
+        alt_text=data.alt_text,
+        absent=data.absent,
+        spec=spec,
+        matrix=matrix,
+    )
+
+
+def _launched(store: ResultStore, study: Study, preset: Preset) -> dict[str, Any]:
+    """The newest launch's provenance and the start of every launch; empty when there was none."""
+    known = store.studies()
+    rows = known[(known["study"] == study.name) & (known["preset"] == preset.name)]
+    if rows.empty:
+        return {"provenance": {}, "launches": []}
+    return {"provenance": json.loads(rows.iloc[0]["provenance"]), "launches": json.loads(rows.iloc[0]["launches"])}
+
+
+def _context(
+    frames: StudyFrames,
+    summary: Summary,
+    figures: list[FigureView],
+    verdicts: list[Verdict],
+    launched: dict[str, Any],
+) -> dict[str, Any]:
+    table: ScoreTable = frames.headline
+    return {
+        "study": frames.study,
+        "preset": frames.preset,
+        "written": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "progress": views.progress_view(frames.trials),
+        "verdicts": views.verdict_views(verdicts, frames.study.claims),
+        "verdict_counts": views.verdict_counts(verdicts),
+        "summary": summary,
+        "table": table,
+        "metric": metric_label(table.metric),
+        "figures": figures,
+        "formats": FORMATS,
+        "protocols": views.protocol_views(frames),
+        "meanings": views.meanings(table),
+        "provenance": provenance.provenance_rows(launched["provenance"]),
+        "launches": launched["launches"],
+        "configs": provenance.config_table(frames.trials),
+        "commands": provenance.reproduce_commands(frames, launched["provenance"]),
+        # The bundle is our dependency's code, not anybody's input; a closing tag in it would still end the script.
+        "bundle": Markup(browser_bundle().replace("</script", "<\\/script")),  # noqa: S704
+    }
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("dashboards"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        number=number,
+        worst=worst_text,
+        estimate=lambda value, percent=False: estimate_text(value, percent=percent),
+        colour=lambda method: method_style(method).colour,
+        iqm_plot=lambda row: views.iqm_plot(row, method_style(row.method).colour),
+    )
+    return environment

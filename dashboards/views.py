@@ -1,0 +1,212 @@
+"""What the report's templates show, as plain values: progress, verdicts with their small pictures, protocols, grids."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from dashboards.figures import StudyFrames
+from dashboards.figures.frames import metric_label
+from dashboards.figures.rendering import data_uri, encode_jpeg, encode_png
+from dashboards.figures.sample_grids import GridCell, SampleGridsData, cell_words, open_grid
+from dashboards.figures.style import method_label
+from dashboards.summary import MethodSummary
+from sngan.metrics.protocols import parse, short_name
+from sweeps.claims import Verdict
+from sweeps.scores import ScoreTable
+from sweeps.store import TrialState
+from sweeps.study import Claim
+
+_PLOT_WIDTH = 200.0
+_SYMBOLS = {"supported": "✓", "contradicted": "✗", "undecided": "?"}
+_SMALL_GRID = 128  # pixels; smaller grids are shown with sharp pixels
+_PNG_BYTES = 32_768  # larger PNGs go into the page as JPEG; the figure's own file stays exact
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """How far a sweep is: trials per state, and one sentence about it."""
+
+    total: int
+    states: tuple[dict[str, Any], ...]
+    finished: bool
+    sentence: str
+
+
+def progress_view(trials: pd.DataFrame) -> Progress:
+    """Counts over all planned trials, and whether every one has a result."""
+    counts = Counter(map(str, trials["state"]))
+    total, done = len(trials), counts["completed"] + counts["diverged"]
+    order = [TrialState.COMPLETED, TrialState.DIVERGED, TrialState.RUNNING, TrialState.QUEUED, TrialState.FAILED]
+    if not total:
+        sentence = "No trial of this study was launched into this store."
+    elif done == total:
+        sentence = f"All {total} planned trials have a result; {counts['diverged']} of them diverged."
+    else:
+        waiting = total - done - counts["failed"]
+        parts = [f"{waiting} still to run"] * bool(waiting) + [f"{counts['failed']} failed"] * bool(counts["failed"])
+        sentence = (
+            f"{done} of {total} planned trials have a result ({', '.join(parts)}). "
+            "Everything on this page may still change."
+        )
+    return Progress(
+        total=total,
+        states=tuple({"name": state.value, "count": counts[state.value]} for state in order),
+        finished=0 < total == done,
+        sentence=sentence,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class IntervalPlot:
+    """Positions 0 to 200 on a horizontal line: the value, its interval and zero (None where there is none)."""
+
+    value: float
+    low: float | None
+    high: float | None
+    zero: float | None
+    colour: str = "currentColor"
+
+
+def effect_plot(verdict: Verdict) -> IntervalPlot | None:
+    """The verdict's effect on a line that reaches beyond its interval and beyond zero."""
+    if verdict.effect is None:
+        return None
+    ends = [0.0, verdict.effect, *(end for end in (verdict.low, verdict.high) if end is not None)]
+    margin = 0.1 * (max(ends) - min(ends)) or 1.0
+    first, last = min(ends) - margin, max(ends) + margin
+
+    def place(value: float | None) -> float | None:
+        return None if value is None else _PLOT_WIDTH * (value - first) / (last - first)
+
+    middle, zero = place(verdict.effect), place(0.0)
+    assert middle is not None
+    return IntervalPlot(value=middle, low=place(verdict.low), high=place(verdict.high), zero=zero)
+
+
+def iqm_plot(row: MethodSummary, colour: str) -> IntervalPlot:
+    """A method's interquartile mean on the line from score 0 to score 1."""
+    low, high = row.iqm.low, row.iqm.high
+    return IntervalPlot(
+        value=_PLOT_WIDTH * row.iqm.value,
+        low=None if low is None else _PLOT_WIDTH * low,
+        high=None if high is None else _PLOT_WIDTH * high,
+        zero=None,
+        colour=colour,
+    )
+
+
+def verdict_views(verdicts: Sequence[Verdict], claims: Iterable[Claim]) -> list[dict[str, Any]]:
+    """One entry per verdict; a claim that the study does not know any more is shown by its name."""
+    known = {claim.name: claim for claim in claims}
+    return [
+        {
+            "verdict": verdict,
+            "symbol": _SYMBOLS[verdict.verdict],
+            "sentence": known[verdict.claim].sentence if verdict.claim in known else verdict.claim,
+            "source": known[verdict.claim].source if verdict.claim in known else "",
+            "plot": effect_plot(verdict),
+            "effect": effect_text(verdict),
+        }
+        for verdict in verdicts
+    ]
+
+
+def effect_text(verdict: Verdict) -> str:
+    """Effect and interval: "+0.21 [-0.05, +0.47]", or what is missing."""
+    if verdict.effect is None:
+        return "not known yet"
+    if verdict.low is None or verdict.high is None:
+        return f"{verdict.effect:+.3g}, no interval"
+    return f"{verdict.effect:+.3g} [{verdict.low:+.3g}, {verdict.high:+.3g}]"
+
+
+def verdict_counts(verdicts: Sequence[Verdict]) -> str:
+    """How many claims stand where: "1 supported, 0 contradicted, 8 undecided."."""
+    counts = Counter(verdict.verdict for verdict in verdicts)
+    return ", ".join(f"{counts[name]} {name}" for name in _SYMBOLS) + "."
+
+
+def protocol_views(frames: StudyFrames) -> list[dict[str, Any]]:
+    """One entry per protocol that has rows, the headline first."""
+    rows = frames.evaluations.drop_duplicates("protocol")
+    entries = []
+    for row in rows.itertuples():
+        short = short_name(str(row.protocol))
+        described = parse(short)
+        repeats = f" × {described.repeats}" if described.repeats > 1 else ""
+        floors = frames.evaluations.loc[frames.evaluations["protocol"] == row.protocol, "floor"].dropna()
+        entries.append(
+            {
+                "label": metric_label(described.metric),
+                "headline": short == frames.preset.headline,
+                "better": "lower" if described.lower_is_better else "higher",
+                "generated": f"{described.num_generated:,}{repeats}",
+                "real": f"the first {described.num_real:,} of split {described.split}" if described.num_real else "none",
+                "extractor": row.extractor,
+                "floor": float(floors.median()) if len(floors) else None,
+                "name": row.protocol,
+            }
+        )
+    return sorted(entries, key=lambda entry: (not entry["headline"], entry["name"]))
+
+
+def meanings(table: ScoreTable) -> list[tuple[str, str]]:
+    """What the words of the page mean, for this table."""
+    label = metric_label(table.metric)
+    return [
+        (label, _METRICS.get(table.metric, "")),
+        ("real images score", f"The {label} of real images in place of generated ones, under the same protocol: what a "
+         "perfect generator would get. It is not 0, because the numbers of images are finite."),
+        ("score", f"{table.transform.text}: between 0 and 1, higher is better. Means, spreads and verdicts use it, because a "
+         f"diverged run has no {label} but must count."),
+        ("diverged", "Training produced values that are not finite. That is a result, and counts as worse than any other."),
+        ("missing", "Not run yet, interrupted, or failed for a technical reason. That is no result and counts nowhere."),
+        ("seed", "Methods with the same seed see the same data in the same order and the same latents. Intervals are over "
+         "seeds; the noise of measuring one trained model again is not in them."),
+        ("best and final", "Everything here is the value at the last update, not the best one on the way, which would be "
+         "chosen with hindsight."),
+    ]  # fmt: skip
+
+
+_METRICS = {
+    "fid": "Fréchet distance between two normal distributions fitted to the features of generated and of real images. "
+    "Lower is better. It grows with fewer images: only equal counts can be compared.",
+    "kid": "Squared maximum mean discrepancy with a cubic kernel between the features of generated and of real images. "
+    "Lower is better, unbiased at any number of images, and may be negative by chance.",
+    "is": "Inception Score: how surely the network recognizes single images and how evenly all of them spread over the "
+    "classes. Higher is better; it does not look at real images.",
+}
+
+
+def grid_matrix(data: SampleGridsData) -> dict[str, Any]:
+    """The sample grids as a table of images that are part of the page."""
+    rows = [
+        {
+            "label": method_label(method),
+            "cells": [_grid_cell(data, method, setting) for setting in data.settings],
+        }
+        for method in data.methods
+    ]
+    return {"settings": data.settings, "rows": rows}
+
+
+def _grid_cell(data: SampleGridsData, method: str, setting: str) -> dict[str, Any]:
+    cell = data.cells.get((method, setting), GridCell(None, 0, "missing"))
+    picture = open_grid(cell.path)
+    entry = {"state": cell.state, "words": cell_words(cell, shown=picture is not None), "source": "", "small": False}
+    if picture is None:
+        return entry
+    content, kind = encode_png(picture), "image/png"
+    if len(content) > _PNG_BYTES:
+        content, kind = encode_jpeg(picture), "image/jpeg"
+    words = f", {entry['words']}" if entry["words"] else ""
+    return {
+        **entry,
+        "source": data_uri(content, kind),
+        "small": max(picture.size) <= _SMALL_GRID,
+        "alt": f"{method_label(method)} at {setting}, seed {data.seed}, update {cell.update:,}{words}",
+    }
+

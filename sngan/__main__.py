@@ -1,0 +1,241 @@
+"""python -m sngan: train, measure and look at single trials, and prepare what they need."""
+
+import json
+import logging
+import sys
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sngan.checkpoints import load_any_checkpoint
+from sngan.config import TrialConfig
+from sngan.datasets import DATASETS, open_dataset, prepare_images
+from sngan.errors import InputError
+from sngan.losses import LOSSES
+from sngan.methods import METHODS, SETTINGS
+from sngan.metrics.evaluator import Evaluator
+from sngan.metrics.protocols import PROTOCOLS
+from sngan.models import ARCHITECTURES
+from sngan.places import default_cache_dir
+from sngan.regularizers import REGULARIZERS
+from sngan.results import Evaluation, RunOptions
+from sngan.trial import evaluate_checkpoint, run_trial
+
+_cache_dir = click.option(
+    "--cache-dir", type=click.Path(path_type=Path), default=default_cache_dir, show_default="~/.cache/sngan",
+    help="Prepared data sets and reference statistics.",
+)  # fmt: skip
+_data = click.option("--data", type=click.Path(path_type=Path), help="Folder with a data set's official files.")
+_weights = click.option("--inception-weights", type=click.Path(path_type=Path), help="Inception weights file.")
+_device = click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1 ...")
+_threads = click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="CPU threads.")
+
+
+@click.group()
+def main() -> None:
+    """Train and measure one GAN at a time.
+
+    Example: python -m sngan train --method sn --setting C --updates 500
+    """
+
+
+@main.command()
+@click.option("--method", "method_name", default="sn", show_default=True, help="See: python -m sngan list")
+@click.option("--setting", "setting_name", default="C", show_default=True, help="A to F of Table 1.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--updates", type=int, default=500, show_default=True, help="Generator updates.")
+@click.option("--dataset", default="digits", show_default=True)
+@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Any field of TrialConfig.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True)
+@_cache_dir
+@_data
+@_weights
+@_device
+@_threads
+def train(
+    method_name: str, setting_name: str, seed: int, updates: int, dataset: str, changes: tuple[str, ...],
+    out: Path, cache_dir: Path, data: Path | None, inception_weights: Path | None, device: str, threads: int,
+) -> None:  # fmt: skip
+    """Train one trial, or go on with it from its checkpoint, and print every evaluation.
+
+    Example: python -m sngan train --method wgan-gp --setting A --set batch_size=32
+    """
+    defaults = _defaults_for(dataset)
+    described = {**defaults, "dataset": dataset, "updates": updates, "seed": seed, **_pairs(changes)}
+    base = TrialConfig.from_dict(described)
+    config = METHODS[method_name].apply(SETTINGS[setting_name].apply(base))
+    options = RunOptions(
+        cache_dir=cache_dir, storage_dir=out, device=device, num_threads=threads, data_dir=data,
+        inception_weights=inception_weights,
+    )  # fmt: skip
+    click.echo(f"trial {config.digest}: {method_name} at setting {setting_name}, seed {seed}")
+    outcome = run_trial(config, options, _print_evaluation)
+    reason = f" ({outcome.reason})" if outcome.reason else ""
+    click.echo(f"{outcome.state}{reason}: {outcome.train_s:.1f} s training, {outcome.evaluate_s:.1f} s measuring")
+
+
+@main.command()
+@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.option("--protocol", "protocols", multiple=True, required=True, help="See: python -m sngan list")
+@_cache_dir
+@_data
+@_weights
+@_device
+@_threads
+def evaluate(
+    checkpoint: Path, protocols: tuple[str, ...], cache_dir: Path, data: Path | None,
+    inception_weights: Path | None, device: str, threads: int,
+) -> None:  # fmt: skip
+    """Measure the generator of a checkpoint by further protocols.
+
+    Example: python -m sngan evaluate runs/checkpoints/DIGEST/state.pt --protocol fid/gen600-test600-digits
+    """
+    options = RunOptions(
+        cache_dir=cache_dir,
+        device=device,
+        num_threads=threads,
+        data_dir=data,
+        inception_weights=inception_weights,
+    )
+    for score in evaluate_checkpoint(checkpoint, protocols, options):
+        click.echo(f"{score.protocol}\t{score.value}")
+
+
+@main.command()
+@click.argument("checkpoint", type=click.Path(path_type=Path))
+def show(checkpoint: Path) -> None:
+    """Print a checkpoint's config, evaluations and outcome as JSON."""
+    saved = load_any_checkpoint(checkpoint)
+    click.echo(json.dumps({key: saved[key] for key in ("config", "evaluations", "outcome")}, indent=1))
+
+
+@main.command()
+@click.argument("source", type=click.Path(path_type=Path))
+@click.option("--image-size", type=click.IntRange(8, 1024), required=True, help="Pixels; images become squares.")
+@_cache_dir
+def prepare(source: Path, image_size: int, cache_dir: Path) -> None:
+    """Prepare your own images (a folder or an .npz) and print the name by which trials know them.
+
+    Example: python -m sngan prepare ~/flowers --image-size 32
+    """
+    with click.progressbar(length=1, label="decoding", file=sys.stderr) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.length = total
+            bar.update(done - bar.pos)
+
+        dataset = prepare_images(source, image_size=image_size, cache_dir=cache_dir, progress=progress)
+    counts = ", ".join(f"{name} {len(split.images)}" for name, split in dataset.splits.items())
+    click.echo(f"{dataset.name}  ({counts} images of {image_size} pixels, {dataset.channels} channels)")
+
+
+@main.command()
+@click.argument("protocol")
+@click.option("--dataset", default="digits", show_default=True)
+@_cache_dir
+@_data
+@_weights
+@_device
+@_threads
+def floor(
+    protocol: str, dataset: str, cache_dir: Path, data: Path | None, inception_weights: Path | None, device: str,
+    threads: int,
+) -> None:  # fmt: skip
+    """Measure real images in place of generated ones: what no generator can be expected to beat.
+
+    Example: python -m sngan floor fid/gen600-test600-digits
+    """
+    options = RunOptions(
+        cache_dir=cache_dir,
+        device=device,
+        num_threads=threads,
+        data_dir=data,
+        inception_weights=inception_weights,
+    )
+    images = open_dataset(dataset, cache_dir=cache_dir, data_dir=data)
+    for name, value in Evaluator((protocol,), images, options).compute_floors().items():
+        click.echo(f"{name}\t{value}")
+
+
+@main.command("list")
+def list_catalogs() -> None:
+    """Print every method, setting, data set, architecture, loss, regularizer and protocol."""
+    _section("methods", {name: f"{entry.label}. {entry.source}" for name, entry in METHODS.items()})
+    _section(
+        "settings",
+        {
+            name: f"alpha {s.alpha:g}, beta1 {s.beta1:g}, beta2 {s.beta2:g}, n_dis {s.n_dis} ({s.origin})"
+            for name, s in SETTINGS.items()
+        },
+    )
+    _section(
+        "data sets",
+        {
+            name: f"{entry.image_size} pixels, {sum(entry.num_images.values())} images. {entry.source}"
+            for name, entry in DATASETS.items()
+        },
+    )
+    _section("architectures", {name: entry.description for name, entry in ARCHITECTURES.items()})
+    _section("losses", {name: entry.equation for name, entry in LOSSES.items()})
+    _section(
+        "regularizers",
+        {
+            name: f"{_summary(entry)} Fields: {', '.join(f.name for f in fields(entry)) or 'none'}."
+            for name, entry in REGULARIZERS.items()
+        },
+    )
+    _section("protocols", {name: entry.usage for name, entry in PROTOCOLS.items()})
+
+
+def _section(title: str, rows: dict[str, str]) -> None:
+    click.secho(title, bold=True)
+    width = max(map(len, rows))
+    for name, text in rows.items():
+        click.echo(f"  {name:<{width}}  {text}")
+    click.echo()
+
+
+def _summary(entry: Callable[..., Any]) -> str:
+    return " ".join((entry.__doc__ or "").split("\n\n")[0].split())
+
+
+def _defaults_for(dataset: str) -> dict[str, Any]:
+    """Protocols and architecture that suit a data set of the catalog."""
+    if dataset == "cifar10":
+        return {"architecture": "standard-cnn", "protocols": ["fid/gen5000-test10000-inception"]}
+    if dataset == "digits":
+        return {"protocols": ["fid/gen600-test600-digits", "is/gen600x1-digits"]}
+    return {}
+
+
+def _pairs(changes: tuple[str, ...]) -> dict[str, str]:
+    pairs = {}
+    for change in changes:
+        key, separator, value = change.partition("=")
+        if not separator:
+            raise InputError(f"--set {change!r} is not of the form KEY=VALUE, such as batch_size=32.")
+        pairs[key] = value
+    return pairs
+
+
+def _print_evaluation(evaluation: Evaluation) -> None:
+    scores = "  ".join(f"{s.protocol} {s.value:.4g}" for s in evaluation.scores if s.value is not None)
+    speed = evaluation.diagnostics["seconds_per_update"]
+    click.echo(f"update {evaluation.update}: {scores}  ({speed * 1000:.2f} ms an update)")
+
+
+def run() -> None:
+    """Entry point: a user's mistake is told in one or two lines on standard error, with exit code 2."""
+    logging.basicConfig(format="%(levelname)s: %(message)s")
+    try:
+        main()
+    except InputError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,57 @@
+"""Opens data sets by name: those of the catalog, prepared at the first use, and those a user prepared."""
+
+import logging
+import re
+from pathlib import Path
+
+from sngan.datasets.base import DATASETS, Dataset, DatasetEntry
+from sngan.datasets.cache import build, datasets_dir, is_prepared, open_prepared, preparing
+from sngan.datasets.manifest import Manifest
+from sngan.datasets.user import VERSION as USER_VERSION
+from sngan.datasets.writer import DatasetWriter
+from sngan.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+_USER_NAME = re.compile(r"images-[0-9a-f]{12}")
+
+
+def open_dataset(name: str, *, cache_dir: Path, data_dir: Path | None = None) -> Dataset:
+    """The data set called `name`, prepared in `cache_dir` if it is not there yet.
+
+    name : of the catalog ("digits"), or the content name of a prepared set of the user's
+        ("images-1a2b3c4d5e6f").
+    data_dir : folder with the data set's official files, for machines without internet. Not looked at when
+        the set is bundled or already prepared.
+
+    Raises InputError for an unknown name, wrong or missing files, and a cache that cannot be written.
+    """
+    if _USER_NAME.fullmatch(name):
+        return _open_user_set(name, cache_dir)
+    entry = DATASETS[name]
+    folder = datasets_dir(cache_dir) / f"{entry.name}-{entry.version}"
+    if not is_prepared(folder):
+        with preparing(cache_dir, folder.name):
+            if not is_prepared(folder):  # else another process has prepared it while this one waited
+                logger.info("preparing data set %s in %s", name, folder)
+                build(cache_dir, folder.name, lambda partial: _fill(entry, partial, data_dir))
+    return open_prepared(folder)
+
+
+def _fill(entry: DatasetEntry, folder: Path, data_dir: Path | None) -> Manifest:
+    writer = DatasetWriter(folder, channels=entry.channels, image_size=entry.image_size, num_classes=entry.num_classes)
+    entry.prepare(writer, data_dir)
+    manifest = writer.manifest(entry.name, entry.version)
+    written = {name: split.images.shape[0] for name, split in manifest.splits.items()}
+    assert written == dict(entry.num_images), f"{entry.name} wrote {written}, declared {entry.num_images}"
+    return manifest
+
+
+def _open_user_set(name: str, cache_dir: Path) -> Dataset:
+    folder = datasets_dir(cache_dir) / f"{name}-{USER_VERSION}"
+    if not is_prepared(folder):
+        raise InputError(
+            f"data set {name!r} is not in the cache {cache_dir}.\n"
+            "Prepare it there with `python -m sngan prepare SOURCE --image-size N`, which prints its name."
+        )
+    return open_prepared(folder)

@@ -1,0 +1,50 @@
+"""Adversarial losses in logits, as means over the batch.
+
+Every loss is a pair of formulas: the discriminator's in (real_logits, fake_logits), the generator's in fake_logits.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from sngan.registry import Registry
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A pair of formulas; logits are [B], results are scalars to be minimized.
+
+    equation : where it stands.
+    """
+
+    name: str
+    equation: str
+    discriminator: Callable[[Tensor, Tensor], Tensor]
+    generator: Callable[[Tensor], Tensor]
+
+
+LOSSES: Registry[Loss] = Registry("loss")
+
+for _loss in (
+    Loss(
+        name="non-saturating",
+        equation="E softplus(-D(x)) + E softplus(D(G(z))); G: E softplus(-D(G(z))). Eq. 15, arXiv:1802.05957",
+        discriminator=lambda real, fake: F.softplus(-real).mean() + F.softplus(fake).mean(),
+        generator=lambda fake: F.softplus(-fake).mean(),
+    ),
+    Loss(
+        name="hinge",
+        equation="E max(0, 1 - D(x)) + E max(0, 1 + D(G(z))); G: -E D(G(z)). Eq. 16-17, arXiv:1802.05957",
+        discriminator=lambda real, fake: F.relu(1 - real).mean() + F.relu(1 + fake).mean(),
+        generator=lambda fake: -fake.mean(),
+    ),
+    Loss(
+        name="wasserstein",
+        equation="-E D(x) + E D(G(z)); G: -E D(G(z)). Eq. 29 without penalty, arXiv:1802.05957",
+        discriminator=lambda real, fake: fake.mean() - real.mean(),
+        generator=lambda fake: -fake.mean(),
+    ),
+):
+    LOSSES.add(_loss.name, _loss)

@@ -1,0 +1,1 @@
+"""How good generated images are: protocols, feature extractors, FID, KID, Inception Score."""

@@ -1,0 +1,187 @@
+"""A metric's name is its protocol: what is measured, on how many images, against which real ones, by which network.
+
+    fid/gen5000-test10000-inception    Frechet distance, 5,000 generated images against the test split's first 10,000
+    kid/gen5000-test10000-inception    kernel distance on the same images
+    is/gen5000x10-inception            Inception Score of 5,000 generated images, 10 times
+
+Numbers of different protocols must never be compared: the Frechet distance between two samples of the same
+distribution grows like 1/N1 + 1/N2, on CIFAR-10 from 1.0 at 50,000/50,000 to 7.8 at 10,000/5,000 images.
+"""
+
+import re
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Literal, cast, get_args
+
+from sngan.errors import InputError, unknown
+from sngan.fields import require
+from sngan.metrics.extractors import EXTRACTORS
+from sngan.registry import Registry
+
+MetricName = Literal["fid", "kid", "is"]
+
+MAX_IMAGES = 10_000_000
+_COUNT = r"[1-9][0-9]{0,7}"
+_DISTANCE = re.compile(rf"(fid|kid)/gen({_COUNT})-([a-z]+)({_COUNT})-([a-z0-9_]+)")
+_SCORE = re.compile(rf"(is)/gen({_COUNT})x({_COUNT})-([a-z0-9_]+)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Protocol:
+    """How one number is measured.
+
+    metric : "fid", "kid" or "is". num_generated : generated images of one repetition; repeats : repetitions on
+    images of their own (Inception Score: the "x10"; 1 elsewhere). split, num_real : the real images compared with
+    are the split's first num_real, in its own order; "" and 0 for "is". extractor : name of the network.
+    usage : who uses it, for lists; "" unless it is a recommended protocol.
+    """
+
+    metric: MetricName
+    num_generated: int
+    repeats: int = 1
+    split: str = ""
+    num_real: int = 0
+    extractor: str
+    usage: str = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be measured. Raises InputError with the bad value and the allowed ones."""
+        require(self.metric in get_args(MetricName), "metric", self.metric, "fid, kid, is")
+        if self.extractor not in EXTRACTORS:
+            raise unknown("feature extractor", self.extractor, EXTRACTORS)
+        require(
+            self.num_generated >= 2 and self.num_images <= MAX_IMAGES,
+            f"number of generated images in {self.name}",
+            self.num_images,
+            f"2 to {MAX_IMAGES}",
+        )
+        if self.metric == "is":
+            require(self.repeats >= 1 and not self.split, "Inception Score protocol", self.name, "is/genNxR-NETWORK")
+        else:
+            require(self.repeats == 1, f"repeats of {self.name}", self.repeats, "1")
+            allowed = f"2 to {MAX_IMAGES}"
+            require(2 <= self.num_real <= MAX_IMAGES, f"number of real images in {self.name}", self.num_real, allowed)
+
+    @property
+    def name(self) -> str:
+        """The short name, without the extractor's hash: what a TrialConfig holds."""
+        if self.metric == "is":
+            return f"is/gen{self.num_generated}x{self.repeats}-{self.extractor}"
+        return f"{self.metric}/gen{self.num_generated}-{self.split}{self.num_real}-{self.extractor}"
+
+    def full_name(self, hash8: str) -> str:
+        """The name that every stored number carries: the short name and 8 hex digits of the extractor's hash."""
+        return f"{self.name}-{hash8}"
+
+    @property
+    def lower_is_better(self) -> bool:
+        """True for the distances fid and kid, False for the Inception Score."""
+        return self.metric != "is"
+
+    @property
+    def num_images(self) -> int:
+        """Generated images over all repetitions."""
+        return self.num_generated * self.repeats
+
+
+def parse(name: str) -> Protocol:
+    """The protocol that a short name says; one of PROTOCOLS where it is recommended.
+
+    Raises InputError for anything that is not such a name, with the nearest recommended one.
+    """
+    if name in PROTOCOLS:
+        return PROTOCOLS[name]
+    if match := _DISTANCE.fullmatch(name):
+        metric, generated, split, real, extractor = match.groups()
+        return Protocol(
+            metric=cast("MetricName", metric),
+            num_generated=int(generated),
+            split=split,
+            num_real=int(real),
+            extractor=extractor,
+        )
+    if match := _SCORE.fullmatch(name):
+        _, generated, repeats, extractor = match.groups()
+        return Protocol(metric="is", num_generated=int(generated), repeats=int(repeats), extractor=extractor)
+    near = get_close_matches(name, PROTOCOLS, n=1, cutoff=0.0)
+    raise InputError(
+        f"unknown protocol {name!r}. Did you mean {near[0]!r}?\n"
+        f"A protocol reads fid/genN-SPLITN-NETWORK, kid/genN-SPLITN-NETWORK or is/genNxREPEATS-NETWORK, "
+        f"with NETWORK one of {', '.join(EXTRACTORS)}."
+    )
+
+
+def short_name(full_name: str) -> str:
+    """A stored number's protocol without the extractor's hash: the inverse of Protocol.full_name."""
+    short, _, _ = full_name.rpartition("-")
+    return parse(short).name
+
+
+PROTOCOLS: Registry[Protocol] = Registry("protocol")
+
+
+def _recommend(name: str, usage: str) -> None:
+    protocol = parse(name)
+    PROTOCOLS.add(name, Protocol(**{**vars(protocol), "usage": usage}))
+
+
+_recommend(
+    "fid/gen5000-test10000-inception",
+    "Miyato et al. 2018 (arXiv:1802.05957, appendix B.1, read as in Kurach et al. 2019, section 4): Table 2, Fig. 2.",
+)
+_recommend(
+    "is/gen5000x10-inception",
+    "Miyato et al. 2018 and most papers since 2016: ten times 5,000 images, mean and spread of the ten.",
+)
+_recommend(
+    "fid/gen50000-train50000-inception",
+    "Most PyTorch code since 2018 (pytorch-gan-collections, mimicry, StyleGAN): least biased, slowest.",
+)
+_recommend(
+    "fid/gen10000-test10000-inception",
+    "Lucic et al. 2018 and Kurach et al. 2019 (compare_gan).",
+)
+_recommend(
+    "fid/gen10000-train50000-inception",
+    "chainer-gan-lib, the standard CNN code that the SN authors point to.",
+)
+_recommend(
+    "kid/gen5000-test10000-inception",
+    "Whoever wants the paper's images without FID's bias in the number of images (Binkowski et al. 2018).",
+)
+_recommend(
+    "kid/gen10000-test10000-inception",
+    "The unbiased companion of the compare_gan protocol; both rank models alike (Kurach et al. 2019, section 2.4).",
+)
+_recommend(
+    "kid/gen50000-train50000-inception",
+    "The unbiased companion of the 50,000-image FID.",
+)
+_recommend(
+    "fid/gen500-test2000-inception",
+    "Short CIFAR-10 runs on a CPU: minutes per evaluation, comparable only with itself.",
+)
+_recommend(
+    "kid/gen500-test2000-inception",
+    "Short CIFAR-10 runs on a CPU; the metric to trust at 500 images, since it is unbiased at any number.",
+)
+_recommend(
+    "fid/gen200-test1000-inception",
+    "Trying the CIFAR-10 path out on a CPU, well under a minute per evaluation; too few images to rank methods.",
+)
+_recommend(
+    "kid/gen200-test1000-inception",
+    "Trying the CIFAR-10 path out on a CPU; noisy, but unbiased.",
+)
+_recommend(
+    "fid/gen600-test600-digits",
+    "The quick presets: as many generated digits as the test split has, measured by the shipped classifier.",
+)
+_recommend(
+    "kid/gen600-test600-digits",
+    "The quick presets' unbiased companion.",
+)
+_recommend(
+    "is/gen600x1-digits",
+    "The quick presets: is every digit recognized, are all ten there? 10 is the best possible.",
+)

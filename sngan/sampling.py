@@ -1,0 +1,56 @@
+"""Images from a generator: streamed for metrics, and as the grid that people look at."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from sngan.datasets.batches import to_uint8
+from sngan.errors import InputError
+from sngan.seeding import torch_stream
+from sngan.training import TrainState
+
+GRID = 8  # the sample grid is GRID x GRID images
+_BATCH = 200
+
+
+def generate(state: TrainState, num_images: int, batch_size: int = _BATCH) -> Iterator[Tensor]:
+    """Yield `num_images` images as uint8 batches [B, C, H, W].
+
+    The latents belong to (seed, update): evaluating once more, or in another place, gives the same images. Batch
+    norm uses its running averages, so that an image does not depend on its batch.
+    """
+    stream = torch_stream(state.config.seed, "evaluation", state.update)
+    for start in range(0, num_images, batch_size):
+        num = min(batch_size, num_images - start)
+        yield _images(state, torch.randn(num, state.config.z_dim, generator=stream))
+
+
+def save_grid(state: TrainState, path: Path) -> None:
+    """Write a PNG of GRID x GRID samples, of the same latents at every update and in every method."""
+    latents = torch.randn(GRID**2, state.config.z_dim, generator=torch_stream(state.config.seed, "samples"))
+    images = _images(state, latents).cpu().numpy()
+    _, channels, height, width = images.shape
+    rows = images.reshape(GRID, GRID, channels, height, width).transpose(0, 3, 1, 4, 2)
+    pixels = rows.reshape(GRID * height, GRID * width, channels)
+    picture = Image.fromarray(np.ascontiguousarray(pixels[..., 0] if channels == 1 else pixels))
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        picture.save(temporary, format="PNG")
+        temporary.replace(path)
+    except OSError as error:
+        raise InputError(f"cannot write the samples {path}: {error.strerror or error}.") from error
+
+
+@torch.inference_mode()
+def _images(state: TrainState, latents: Tensor) -> Tensor:
+    state.generator.eval()
+    try:
+        return to_uint8(state.generator(latents.to(state.device)))
+    finally:
+        state.generator.train()

@@ -1,0 +1,243 @@
+"""run_trial: the one function that the rest of the system calls."""
+
+import dataclasses
+import math
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sngan.checkpoints import checkpoint_path, load_any_checkpoint, load_checkpoint, save_checkpoint
+from sngan.config import TrialConfig
+from sngan.datasets import Dataset, open_dataset
+from sngan.errors import InputError
+from sngan.metrics.evaluator import Evaluator, cached_evaluator
+from sngan.results import Evaluation, Outcome, Report, RunOptions, Score
+from sngan.sampling import generate, save_grid
+from sngan.training import TrainState, train
+
+# Training comes up for air this often, to see whether a checkpoint is due.
+_UPDATES_PER_STRETCH = 10
+
+
+def describe_inputs(config: TrialConfig, options: RunOptions) -> dict[str, str]:
+    """What a trial's numbers depend on beside its config: content hashes of the data set and the extractors.
+
+    Prepares the data set where that has not been done. Raises InputError for whatever would stop the trial.
+    """
+    device = _device(options)
+    dataset = _open(config, options)
+    TrainState.start(config, channels=dataset.channels, image_size=dataset.image_size, device=device)
+    evaluator = cached_evaluator(config.protocols, dataset, options)
+    extractors = {f"extractor_{name}": identity for name, identity in evaluator.extractors.items()}
+    return {"dataset": dataset.name, "dataset_digest": dataset.digest, **extractors}
+
+
+def run_trial(config: TrialConfig, options: RunOptions, report: Report) -> Outcome:
+    """Train and measure one GAN; return how it ended.
+
+    `report` is called with every Evaluation in order of updates. A trial that finds its checkpoint reports every
+    earlier Evaluation again, so that nothing is lost when the reporter died after the checkpoint was written, and
+    then goes on bit for bit (on a CPU, with the same number of threads). A finished trial reports and returns.
+
+    Non-finite losses, weights or images end the trial as "diverged". Raises InputError for a checkpoint that is
+    damaged or another config's, a data set that cannot be opened, weights that are missing, a full disk.
+    """
+    torch.set_num_threads(options.num_threads)
+    run = _Run(config, options)
+    for evaluation in run.evaluations:
+        report(evaluation)
+
+    while run.outcome is None:
+        target = run.next_evaluation()
+        run.train_until(target)
+
+        # Divergence ends the trial before anything is measured.
+        diagnostics = run.diagnostics()
+        reason = run.why_diverged(diagnostics)
+        if reason:
+            run.finish("diverged", reason)
+            break
+
+        evaluation = run.evaluate(diagnostics)
+        if any(score.value is None for score in evaluation.scores):
+            run.finish("diverged", f"generated images or features are not finite at update {target}")
+            break
+
+        run.evaluations.append(evaluation)
+        if target == config.updates:
+            run.finish("completed", "")
+        else:
+            run.save()
+        report(evaluation)
+
+    assert run.outcome is not None
+    return run.outcome
+
+
+def evaluate_checkpoint(path: Path, protocols: Sequence[str], options: RunOptions) -> tuple[Score, ...]:
+    """The scores of a checkpoint's generator under any protocols. Raises InputError for a wrong file or name."""
+    torch.set_num_threads(options.num_threads)
+    saved = load_any_checkpoint(path)
+    config = TrialConfig.from_dict(saved["config"])
+    dataset = _open(config, options)
+    state = TrainState.start(config, channels=dataset.channels, image_size=dataset.image_size, device=_device(options))
+    state.update = saved["training"]["update"]
+    state.generator.load_state_dict(saved["training"]["generator"])
+    return Evaluator(protocols, dataset, options).evaluate(lambda num: generate(state, num))
+
+
+class _Run:
+    """A trial in progress: the train state, the evaluations so far and the clock."""
+
+    def __init__(self, config: TrialConfig, options: RunOptions) -> None:
+        self.config = config
+        self.options = options
+        self.dataset = _open(config, options)
+        self.images = self.dataset.splits["train"].images
+        self.state = TrainState.start(
+            config,
+            channels=self.dataset.channels,
+            image_size=self.dataset.image_size,
+            device=_device(options),
+        )
+        self.evaluator = cached_evaluator(config.protocols, self.dataset, options)
+        self.evaluations: list[Evaluation] = []
+        self.outcome: Outcome | None = None
+        self.train_s = 0.0
+        self.evaluate_s = 0.0
+        self._restore()
+        self._saved_at = time.monotonic()
+
+    def next_evaluation(self) -> int:
+        """The update of the next evaluation."""
+        every = self.config.evaluate_every
+        return min((self.state.update // every + 1) * every, self.config.updates)
+
+    def train_until(self, target: int) -> None:
+        """Train up to `target` updates, saving a checkpoint whenever one is due."""
+        while self.state.update < target:
+            with self._clock("train_s"):
+                train(self.state, self.images, min(self.state.update + _UPDATES_PER_STRETCH, target))
+            if time.monotonic() - self._saved_at > self.options.checkpoint_every_s:
+                self.save()
+
+    def diagnostics(self) -> dict[str, float]:
+        """Means since the last evaluation; reading them waits for the device."""
+        with self._clock("train_s"):
+            means = self.state.means()
+        num_updates = self.state.update - (self.evaluations[-1].update if self.evaluations else 0)
+        earlier_s = self.evaluations[-1].train_s if self.evaluations else 0.0
+        self.state.reset_sums()
+        return {**means, "seconds_per_update": (self.train_s - earlier_s) / num_updates}
+
+    def why_diverged(self, diagnostics: dict[str, float]) -> str:
+        """One line, or "" when losses, weights and buffers are all finite."""
+        bad = sorted(name for name, value in diagnostics.items() if not math.isfinite(value))
+        before = self.evaluations[-1].update if self.evaluations else 0
+        interval = f"between updates {before} and {self.state.update}"
+        if bad:
+            return f"{', '.join(bad)} not finite {interval}"
+        return "" if self.state.networks_are_finite() else f"weights not finite {interval}"
+
+    def evaluate(self, diagnostics: dict[str, float]) -> Evaluation:
+        """Measure every protocol and draw the sample grid."""
+        with self._clock("evaluate_s"):
+            scores = self.evaluator.evaluate(lambda num: generate(self.state, num))
+            samples = self._save_samples()
+        return Evaluation(
+            update=self.state.update,
+            scores=scores,
+            diagnostics=diagnostics,
+            train_s=self.train_s,
+            evaluate_s=self.evaluate_s,
+            samples=samples,
+        )
+
+    def finish(self, state: str, reason: str) -> None:
+        """Set and save the outcome. The optimizers are not needed any more."""
+        assert state in ("completed", "diverged")
+        self.outcome = Outcome(
+            state="completed" if state == "completed" else "diverged",
+            update=self.evaluations[-1].update if self.evaluations else 0,
+            reason=reason,
+            train_s=self.train_s,
+            evaluate_s=self.evaluate_s,
+        )
+        self.save()
+
+    def save(self) -> None:
+        """Write the checkpoint, where one is kept."""
+        self._saved_at = time.monotonic()
+        path = self._path()
+        if path is None:
+            return
+        training = self.state.state_dict()
+        if self.outcome is not None:
+            training = {key: training[key] for key in ("update", "generator", "discriminator")}
+        content = {
+            "training": training,
+            "evaluations": [_plain(evaluation) for evaluation in self.evaluations],
+            "outcome": None if self.outcome is None else dataclasses.asdict(self.outcome),
+            "train_s": self.train_s,
+            "evaluate_s": self.evaluate_s,
+        }
+        save_checkpoint(path, self.config, content)
+
+    def _restore(self) -> None:
+        path = self._path()
+        saved = None if path is None else load_checkpoint(path, self.config, self.state.device)
+        if saved is None:
+            return
+        self.evaluations = [_evaluation(item) for item in saved["evaluations"]]
+        self.train_s, self.evaluate_s = saved["train_s"], saved["evaluate_s"]
+        if saved["outcome"] is not None:
+            self.outcome = Outcome(**saved["outcome"])
+        else:
+            self.state.load_state_dict(saved["training"])
+
+    def _path(self) -> Path | None:
+        storage = self.options.storage_dir
+        return None if storage is None else checkpoint_path(storage, self.config.digest)
+
+    def _save_samples(self) -> Path | None:
+        if self.options.storage_dir is None:
+            return None
+        relative = Path("samples", self.config.digest, f"u{self.state.update:06d}.png")
+        save_grid(self.state, self.options.storage_dir / relative)
+        return relative
+
+    @contextmanager
+    def _clock(self, name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        setattr(self, name, getattr(self, name) + time.perf_counter() - start)
+
+
+def _plain(evaluation: Evaluation) -> dict[str, Any]:
+    plain = dataclasses.asdict(evaluation)
+    plain["samples"] = None if evaluation.samples is None else str(evaluation.samples)
+    return plain
+
+
+def _evaluation(plain: dict[str, Any]) -> Evaluation:
+    scores = tuple(Score(**score) for score in plain["scores"])
+    samples = None if plain["samples"] is None else Path(plain["samples"])
+    return Evaluation(**{**plain, "scores": scores, "samples": samples})
+
+
+def _open(config: TrialConfig, options: RunOptions) -> Dataset:
+    return open_dataset(config.dataset, cache_dir=options.cache_dir, data_dir=options.data_dir)
+
+
+def _device(options: RunOptions) -> torch.device:
+    try:
+        device = torch.device(options.device)
+    except RuntimeError:
+        raise InputError(f"unknown device {options.device!r}.\nKnown: cpu, cuda, cuda:0, ...") from None
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise InputError(f"device {options.device!r} was asked for, but torch sees no GPU.\nUse --device cpu.")
+    return device

@@ -1,0 +1,310 @@
+"""The one door to Ray: every trial is a Ray Tune trial.
+
+Tune places trials, gives each its CPUs and share of a GPU, starts lost ones again and stops on a signal. Its own
+memory of an experiment is not used: the store knows what is finished, and our checkpoints how far a trial has
+come.
+"""
+
+import contextlib
+import gc
+import io
+import logging
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+# Ray reads its environment when it is imported and started; what a user has set wins.
+_ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # a trial without a GPU sees none
+    "RAY_AIR_NEW_OUTPUT": "0",  # the older output is silent at verbosity 0
+    "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",  # nothing restores from Tune's own state
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+    "TUNE_FORCE_TRIAL_CLEANUP_S": "1",  # a stop does not wait for the end of a long interval (default: 600 s)
+}
+for _name, _value in _ENVIRONMENT.items():
+    os.environ.setdefault(_name, _value)
+
+import ray  # noqa: E402
+from ray import tune  # noqa: E402
+
+from sngan.config import TrialConfig  # noqa: E402
+from sngan.errors import InputError, one_line  # noqa: E402
+from sngan.results import Evaluation, Outcome, RunOptions, Score  # noqa: E402
+from sweeps.engine import (  # noqa: E402
+    Attempt,
+    EngineOptions,
+    EngineResult,
+    Listener,
+    RunTrial,
+    error_text,
+    gpus_of_a_trial,
+    interrupt,
+    machine_cpus,
+    signals_handled,
+)
+from sweeps.provenance import host_name, versions  # noqa: E402
+from sweeps.study import PlannedTrial  # noqa: E402
+
+logger = logging.getLogger(__name__)
+
+_OBJECT_STORE_BYTES = 100 * 2**20  # results are small; Ray's minimum is 75 MB
+_LONGEST_SOCKET_FOLDER = 40  # characters; Ray adds 60 for its sockets, which end at 107
+
+
+def run_ray(
+    trials: Sequence[PlannedTrial], options: EngineOptions, listener: Listener, run_trial: RunTrial
+) -> EngineResult:
+    """Run distinct `trials` with Ray Tune; see sweeps.engine.run. Must be called in the main thread."""
+    relay = _Relay(trials, listener)
+    # Ray prints what becomes of its processes; the listener, which gets the real output, says what matters.
+    with _scratch_folder() as scratch, contextlib.redirect_stdout(io.StringIO()):
+        try:
+            with _cluster(options, scratch), signals_handled(interrupt):
+                _fit(trials, options, relay, run_trial, scratch)
+        except KeyboardInterrupt:
+            relay.stopping = True
+    if relay.error is not None:
+        raise relay.error
+    return EngineResult(
+        finished=frozenset(relay.finished), failed=dict(relay.failed), interrupted=relay.stopping
+    )
+
+
+@contextlib.contextmanager
+def _scratch_folder() -> Iterator[Path]:
+    """A private folder for Ray and Tune, removed at the end: they themselves remove nothing."""
+    folder = Path(tempfile.mkdtemp(prefix="sngan-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _cluster(options: EngineOptions, scratch: Path) -> Iterator[None]:
+    """Ray, started here or connected to; left as it was found."""
+    if ray.is_initialized():
+        yield
+        return
+    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
+    try:
+        if options.address == "none":
+            os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # else Ray writes a token into the home folder
+            ray.init(
+                address="local",
+                num_cpus=machine_cpus() if options.num_cpus is None else options.num_cpus,
+                num_gpus=options.num_gpus,
+                object_store_memory=_OBJECT_STORE_BYTES,
+                include_dashboard=False,
+                _temp_dir=str(scratch / "ray") if len(str(scratch)) <= _LONGEST_SOCKET_FOLDER else None,
+                **quiet,
+            )
+        else:
+            ray.init(address=options.address, **quiet)
+    except (ConnectionError, RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
+        raise InputError(
+            f"cannot start or reach Ray (address {options.address!r}): {one_line(error)}"
+        ) from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _fit(
+    trials: Sequence[PlannedTrial],
+    options: EngineOptions,
+    relay: "_Relay",
+    run_trial: RunTrial,
+    scratch: Path,
+) -> None:
+    resources = _resources(options)
+    train = tune.with_parameters(
+        _train,
+        configs={trial.digest: trial.config.to_dict() for trial in trials},
+        options=options.run_options(resources["gpu"]),
+        run_trial=run_trial,
+    )
+    for name in ("ray.tune", "ray.train", "ray.air"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    tuner = tune.Tuner(
+        tune.with_resources(train, resources),
+        # One value after the other: Tune starts trials in this order.
+        param_space={"digest": tune.grid_search([trial.digest for trial in trials])},
+        tune_config=tune.TuneConfig(
+            reuse_actors=not options.fresh_process,
+            max_concurrent_trials=options.max_concurrent,
+            trial_dirname_creator=_trial_folder,
+        ),
+        run_config=tune.RunConfig(
+            name="tune",
+            storage_path=str(scratch),
+            verbose=0,
+            callbacks=[relay],
+            failure_config=tune.FailureConfig(max_failures=options.max_failures),
+        ),
+    )
+    tuner.fit()
+
+
+def _trial_folder(trial: Any) -> str:
+    return str(trial.trial_id)
+
+
+def _resources(options: EngineOptions) -> dict[str, float]:
+    """{"cpu": ..., "gpu": ...} of a trial. InputError where no machine has as much: Tune would wait for ever."""
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    gpus = gpus_of_a_trial(options, max(node.get("GPU", 0.0) for node in nodes))
+    wanted = {"CPU": options.cpus_per_trial, "GPU": gpus}
+    if not any(all(node.get(name, 0.0) >= amount for name, amount in wanted.items()) for node in nodes):
+        largest = ", ".join(
+            f"{max(node.get(name, 0.0) for node in nodes):g} {label}"
+            for name, label in (("CPU", "CPUs"), ("GPU", "GPUs"))
+        )
+        raise InputError(
+            f"a trial asks for {options.cpus_per_trial:g} CPUs and {gpus:g} GPUs; no machine here has both "
+            f"(the largest have {largest}).\nLower --cpus-per-trial or --gpus-per-trial."
+        )
+    return {"cpu": options.cpus_per_trial, "gpu": gpus}
+
+
+def _train(
+    config: Mapping[str, Any], *, configs: Mapping[str, Any], options: RunOptions, run_trial: RunTrial
+) -> None:
+    """What a worker does with one trial. Only plain values travel to the driver."""
+    tune.report({"attempt": asdict(Attempt(host=host_name(), device=options.device, versions=versions()))})
+
+    def report(evaluation: Evaluation) -> None:
+        tune.report({"evaluation": encode_evaluation(evaluation)})
+
+    try:
+        outcome = run_trial(TrialConfig.from_dict(configs[config["digest"]]), options, report)
+    except InputError as error:
+        tune.report({"input_error": str(error)})  # trying again would find the same mistake
+    except Exception as error:
+        tune.report({"error": error_text(error)})
+        raise  # for Tune to count the failure and start again
+    else:
+        tune.report({"outcome": asdict(outcome)})
+    finally:
+        gc.collect()  # the next trial of this process starts with what this one held given back
+
+
+def encode_evaluation(evaluation: Evaluation) -> dict[str, Any]:
+    """`evaluation` as plain values; `decode_evaluation` is the inverse."""
+    samples = None if evaluation.samples is None else evaluation.samples.as_posix()
+    return {**asdict(evaluation), "samples": samples}
+
+
+def decode_evaluation(data: Mapping[str, Any]) -> Evaluation:
+    """The Evaluation that `encode_evaluation` made `data` of."""
+    scores = tuple(Score(**score) for score in data["scores"])
+    samples = None if data["samples"] is None else Path(data["samples"])
+    return Evaluation(**{**data, "scores": scores, "samples": samples})
+
+
+class _Relay(tune.Callback):  # type: ignore[misc]  # Ray has no types
+    """Hands on to the listener what Tune tells the driver, and keeps the account of how trials ended."""
+
+    def __init__(self, trials: Sequence[PlannedTrial], listener: Listener) -> None:
+        self._trials = {trial.digest: trial for trial in trials}
+        self._listener = listener
+        self._stdout = sys.stdout
+        self._tune_stop: Any = None
+        self._errors: dict[str, str] = {}
+        self.finished: set[str] = set()
+        self.failed: dict[str, str] = {}
+        self.error: Exception | None = None
+        self.stopping = False
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing: Tune saves callbacks with its experiment, and this one holds the store and the terminal."""
+        return {}
+
+    def setup(self, **_info: Any) -> None:
+        """Tune has installed its handlers by now: take over all three signals and pass them on to its own."""
+        self._tune_stop = signal.getsignal(signal.SIGUSR1)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+            signal.signal(number, self._on_signal)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self.stopping and number == signal.SIGINT:
+            interrupt(number, frame)  # a second Ctrl-C does not wait
+        self.stopping = True
+        self._tune_stop(number, frame)
+
+    def on_step_end(self, trials: list[Any], **_info: Any) -> None:
+        """Kill the trials of a stopped sweep: their checkpoints stand, their next evaluation may be far."""
+        if self.stopping or self.error is not None:
+            for trial in trials:
+                actor = trial.temporary_state.ray_actor
+                if actor is not None and trial.status == "RUNNING":
+                    ray.kill(actor)
+
+    def on_trial_result(self, trial: Any, result: dict[str, Any], **_info: Any) -> None:
+        """A message from a worker: see `_train`."""
+        planned = self._trials[trial.config["digest"]]
+        if "attempt" in result:
+            self._tell(self._listener.on_start, planned, Attempt(**result["attempt"]))
+        elif "evaluation" in result:
+            self._tell(self._listener.on_evaluation, planned, decode_evaluation(result["evaluation"]))
+        elif "outcome" in result:
+            self.finished.add(planned.digest)
+            self._tell(self._listener.on_finish, planned, Outcome(**result["outcome"]))
+        elif "input_error" in result:
+            self._fail(planned, result["input_error"], final=True)
+        elif "error" in result:
+            self._errors[planned.digest] = result["error"]
+
+    def on_trial_recover(self, trial: Any, **_info: Any) -> None:
+        """The attempt is lost; Tune has queued the trial again."""
+        self._on_error(trial, final=False)
+
+    def on_trial_error(self, trial: Any, **_info: Any) -> None:
+        """The trial has failed too often."""
+        self._on_error(trial, final=True)
+
+    def _on_error(self, trial: Any, final: bool) -> None:
+        planned = self._trials[trial.config["digest"]]
+        # A worker that a stop has killed, or that was lost after its trial had ended, is no failure.
+        if not self.stopping and planned.digest not in self.finished:
+            error = self._errors.pop(planned.digest, None) or _lost_text(trial)
+            self._fail(planned, error, final=final)
+
+    def _fail(self, planned: PlannedTrial, error: str, final: bool) -> None:
+        if final:
+            self.failed[planned.digest] = error
+        self._tell(self._listener.on_failure, planned, error, final)
+
+    def _tell(self, call: Callable[..., None], *arguments: Any) -> None:
+        """An exception of the listener ends the sweep; Tune would take it for a failure of the trial."""
+        if self.error is None:
+            try:
+                with contextlib.redirect_stdout(self._stdout):
+                    call(*arguments)
+            except Exception as error:
+                self.error = error
+                signal.raise_signal(signal.SIGUSR1)
+
+
+def _lost_text(trial: Any) -> str:
+    """What Ray says of a trial that could not say it itself; the last line says it in short."""
+    try:
+        told = Path(trial.error_file).read_text(errors="replace").strip()
+    except (OSError, TypeError):
+        told = ""
+    newest = told.rpartition("Failure # ")[2].partition("\n")[2].strip()
+    if newest and "ActorDied" not in newest and "actor died" not in newest:
+        return newest
+    return f"{newest}\nthe worker process was lost (killed, out of memory, or its machine went away)".strip()

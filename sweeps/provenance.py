@@ -1,0 +1,120 @@
+"""What a result came from: code, versions, hardware, command line.
+
+Never environment variables: they hold secrets.
+"""
+
+import functools
+import os
+import platform
+import re
+import shlex
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import joblib
+import psutil
+
+PACKAGE = "sngan-robustness"
+RECORDED_PACKAGES = (PACKAGE, "torch", "torchvision", "numpy", "scipy", "scikit-learn", "pytorch-fid", "ray",
+                     "mlflow", "sqlalchemy", "pandas", "altair")  # fmt: skip
+_COMMAND_TIMEOUT_S = 10
+
+
+def collect(command: Sequence[str]) -> dict[str, Any]:
+    """Code, versions, hardware, command line and time as plain JSON values.
+
+    `command` is the command line as a list; passwords in its URLs are hidden.
+    """
+    return {
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": hide_credentials(shlex.join(command)),
+        **git_state(),
+        "versions": versions(),
+        "host": host_name(),
+        "os": platform.platform(),
+        "cpu": cpu_name(),
+        "cores": os.cpu_count(),
+        "usable_cores": int(joblib.cpu_count()),
+        "memory_gb": round(psutil.virtual_memory().total / 2**30, 1),
+        "gpus": list(gpu_names()),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Package -> version of Python and of every installed package that can change a number or a picture."""
+    found = {"python": platform.python_version()}
+    for name in RECORDED_PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def git_state() -> dict[str, Any]:
+    """{"git_commit": 40 hex digits or "", "git_dirty": bool or None} of the checkout that the code runs from."""
+    commit = _git("rev-parse", "HEAD")
+    if commit is None:
+        return {"git_commit": "", "git_dirty": None}
+    # Files that git does not track (results, caches) do not change what ran.
+    changes = _git("status", "--porcelain", "--untracked-files=no")
+    return {"git_commit": commit, "git_dirty": None if changes is None else bool(changes)}
+
+
+def _git(*arguments: str) -> str | None:
+    """Output of a git command on the checkout of this package, or None where there is none or no git."""
+    folder = Path(__file__).resolve().parent
+    if not (folder.parent / ".git").exists():
+        return None  # installed into some other project's checkout: its commit would be a lie
+    return _output(["git", "-C", str(folder), *arguments])
+
+
+def host_name() -> str:
+    """Name of this machine in its network."""
+    return socket.gethostname()
+
+
+@functools.cache
+def cpu_name() -> str:
+    """The processor's model, as exactly as the system tells."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+@functools.cache
+def gpu_names() -> tuple[str, ...]:
+    """Name, memory and driver of every NVIDIA GPU, as nvidia-smi tells; empty without one."""
+    text = _output(["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"])
+    return tuple(line.strip() for line in (text or "").splitlines() if line.strip())
+
+
+def _output(command: Sequence[str]) -> str | None:
+    try:
+        done = subprocess.run(  # noqa: S603 (fixed programs, no shell)
+            command, capture_output=True, text=True, timeout=_COMMAND_TIMEOUT_S, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def hide_credentials(text: str) -> str:
+    """`text` with *** for the user and password of every URL in it, and for secrets among its parameters."""
+    text = re.sub(r"(\w+://)[^/\s]*@", r"\1***@", text)
+    return re.sub(r"(?i)\b(password|passwd|token|secret|key)=[^&\s']+", r"\1=***", text)
+
+
+def command_line(arguments: Sequence[str] | None = None) -> list[str]:
+    """The command that the user typed, in a form that can be typed again: python -m MODULE ARGUMENTS."""
+    return ["python", "-m", "sweeps.launch", *(sys.argv[1:] if arguments is None else arguments)]

@@ -1,0 +1,238 @@
+"""Scores of a study as one array [methods, settings, seeds] under one protocol: what statistics and claims
+work on.
+
+A number never travels without its protocol, and numbers of two protocols, two data sets or two lengths of
+training never meet in one table: each of these is an InputError.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from sngan.errors import InputError
+from sngan.methods import METHODS, SETTINGS
+from sngan.metrics.protocols import parse
+from sweeps.statistics import BoolArray, FloatArray
+
+Kind = Literal["final", "best"]
+
+# The fields of a config in which the trials of one table may differ, beside a method's own overrides.
+_AXES = frozenset({"alpha", "beta1", "beta2", "n_dis", "seed", "loss", "regularizers"})
+_APART = "Such numbers cannot be compared; launch each in a folder (--out) of its own."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transform:
+    """A metric in its own units -> a score in [0, 1], higher better: s = 1 / (1 + x / h).
+
+    x is how bad a run is: x = FID, max(KID, 0), or 1 / (IS - 1). h is the value of x that scores 1/2. Why
+    this one:
+
+    - Strictly monotone and never cut off, so it keeps every order, and two bad runs are told apart.
+    - It is the logistic function of -log x: around h it is linear in log FID, the axis of Fig. 2 in
+      arXiv:1802.05957, and further out a factor in FID counts for less and less.
+    - x -> infinity gives 0, the score of a diverged run, without a gap between "very bad" and "diverged".
+    - h belongs to the protocol, never to the runs: a score does not move when a method joins the study.
+
+    h is 10 x floor for FID (floor: the FID of real images under the same protocol; 100 where it is not
+    known), 0.1 for KID (unbiased, its floor is 0), and for IS the x halfway from 1, where all images look
+    alike, to the real images' IS (IS 6 where that is not known, close to CIFAR-10's 6.1). Order statistics
+    (worst setting, ranks, probability of improvement, profiles read as curves) do not depend on h; means and
+    differences do, so figures state `text`.
+    """
+
+    metric: str
+    half: float
+
+    @classmethod
+    def of(cls, metric: str, floor: float | None) -> "Transform":
+        """The transform of a protocol with this metric and floor."""
+        if metric == "fid":
+            return cls(metric=metric, half=10 * floor if floor is not None and floor > 0 else 100.0)
+        if metric == "kid":
+            return cls(metric=metric, half=0.1)
+        real = floor if floor is not None and floor > 1 else 11.0
+        return cls(metric=metric, half=2 / (real - 1))
+
+    def __call__(self, values: FloatArray) -> FloatArray:
+        """Scores of finite values or NaN, of the same shape; NaN stays NaN."""
+        if self.metric == "is":
+            excess = np.maximum(values - 1, 0) * self.half
+            return np.asarray(excess / (1 + excess))
+        return np.asarray(1 / (1 + np.maximum(values, 0) / self.half))
+
+    @property
+    def text(self) -> str:
+        """The formula with its numbers, for figures and verdicts: "1 / (1 + FID / 78), diverged = 0"."""
+        if self.metric == "is":
+            return f"1 / (1 + {1 / self.half:.3g} / (IS - 1)), diverged = 0"
+        return f"1 / (1 + {self.metric.upper()} / {self.half:.3g}), diverged = 0"
+
+
+def worsened(scores: FloatArray, factor: float) -> FloatArray:
+    """Scores of runs that are `factor` times as bad: FID times `factor`, or (IS - 1) divided by it. Exact at
+    0.
+    """
+    return scores / (factor - (factor - 1) * scores)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ScoreTable:
+    """One protocol's numbers of a study.
+
+    methods, settings, seeds : names and seeds of the axes. values : float64 [M, S, K] in the metric's own
+    units, NaN where the run is missing or diverged. diverged : bool [M, S, K]. protocol : full name, with the
+    extractor's hash (the short name while nothing was measured). kind : "final" at the last update or "best"
+    over all evaluations. floor : the metric of real images under this protocol, where known. dataset : its
+    name.
+    """
+
+    methods: tuple[str, ...]
+    settings: tuple[str, ...]
+    seeds: tuple[int, ...]
+    values: FloatArray
+    diverged: BoolArray
+    protocol: str
+    metric: str
+    lower_is_better: bool
+    kind: Kind
+    floor: float | None
+    dataset: str
+
+    def __post_init__(self) -> None:
+        """Hold the shapes, and that a diverged run has no value."""
+        shape = (len(self.methods), len(self.settings), len(self.seeds))
+        assert self.values.shape == self.diverged.shape == shape, (
+            self.values.shape,
+            self.diverged.shape,
+            shape,
+        )
+        assert not (self.diverged & ~np.isnan(self.values)).any(), "a diverged run has no value"
+
+    @property
+    def missing(self) -> BoolArray:
+        """Runs that are neither measured nor diverged, [M, S, K]: not run, unfinished, or failed."""
+        return np.isnan(self.values) & ~self.diverged
+
+    @property
+    def transform(self) -> Transform:
+        """How values become scores; figures state its `text`."""
+        return Transform.of(self.metric, self.floor)
+
+    @property
+    def scores(self) -> FloatArray:
+        """Bounded scores [M, S, K] in [0, 1], higher better, diverged = 0; NaN only where missing."""
+        return np.where(self.diverged, 0.0, self.transform(self.values))
+
+    @property
+    def ordered(self) -> FloatArray:
+        """Values [M, S, K] with diverged runs at the worst end, +inf or -inf: for medians in the metric's
+        units.
+        """
+        return np.where(self.diverged, np.inf if self.lower_is_better else -np.inf, self.values)
+
+    def pick(self, method: str, settings: Sequence[str] | None = None) -> FloatArray:
+        """Bounded scores [S, K] of one method at `settings` (default: all, in the table's order)."""
+        return self._of(self.scores, method, settings)
+
+    def pick_ordered(self, method: str, settings: Sequence[str] | None = None) -> FloatArray:
+        """The same runs in the metric's units, diverged ones at the worst end."""
+        return self._of(self.ordered, method, settings)
+
+    def _of(self, array: FloatArray, method: str, settings: Sequence[str] | None) -> FloatArray:
+        rows = [self.settings.index(name) for name in (self.settings if settings is None else settings)]
+        return np.asarray(array[self.methods.index(method)][rows])
+
+
+def score_table(evaluations: pd.DataFrame, trials: pd.DataFrame, protocol: str, kind: Kind) -> ScoreTable:
+    """The table of one protocol, from the store's frames of evaluations and trials.
+
+    `protocol` is the short name; the full name of a table says the extractor's hash too. "final" is the value
+    at the last update of the trial's config, "best" the best over its evaluations. In both kinds a run counts
+    once it is complete: an unfinished one had fewer chances and a failed one is no result, so both are
+    missing. A run that diverged is diverged in both kinds, however good it was before.
+
+    Raises InputError when the numbers must not be compared: two extractors, two data sets, two trials for one
+    cell, or trials whose configs differ in more than method, setting and seed.
+    """
+    described = parse(protocol)
+    _refuse_mixtures(trials)
+    measured, full_name = _of_protocol(evaluations, protocol)
+    methods = _in_order(METHODS, trials["method"])
+    settings = _in_order(SETTINGS, trials["setting"])
+    seeds = tuple(sorted({int(seed) for seed in trials["seed"]}))
+    numbers = _numbers(measured, trials, kind, described.lower_is_better)
+    values = np.full((len(methods), len(settings), len(seeds)), np.nan)
+    diverged = np.zeros(values.shape, dtype=np.bool_)
+    for digest, method, setting, seed, state in _columns(trials, "digest", "method", "setting", "seed", "state"):
+        cell = methods.index(method), settings.index(setting), seeds.index(int(seed))
+        diverged[cell] = str(state) == "diverged"
+        if str(state) == "completed":
+            values[cell] = numbers.get(digest, np.nan)
+    floors = measured["floor"].astype(float).dropna() if len(measured) else pd.Series(dtype=float)
+    return ScoreTable(
+        methods=methods,
+        settings=settings,
+        seeds=seeds,
+        values=values,
+        diverged=diverged,
+        protocol=full_name,
+        metric=described.metric,
+        lower_is_better=described.lower_is_better,
+        kind=kind,
+        floor=float(floors.median()) if len(floors) else None,
+        dataset=str(trials["dataset"].iloc[0]) if len(trials) else "",
+    )
+
+
+def _of_protocol(evaluations: pd.DataFrame, protocol: str) -> tuple[pd.DataFrame, str]:
+    """The rows of a short name and its one full name."""
+    name = re.compile(rf"{re.escape(protocol)}-[0-9a-f]{{8}}")
+    full_names = sorted({str(full) for full in evaluations["protocol"] if name.fullmatch(str(full))})
+    if len(full_names) > 1:
+        raise InputError(f"{protocol} was measured with different extractors: {', '.join(full_names)}.\n{_APART}")
+    full_name = full_names[0] if full_names else protocol
+    return evaluations[evaluations["protocol"] == full_name], full_name
+
+
+def _numbers(measured: pd.DataFrame, trials: pd.DataFrame, kind: Kind, lower_is_better: bool) -> dict[str, float]:
+    """The final or best value by digest; trials without one are absent."""
+    measured = measured.assign(value=measured["value"].astype(float)).dropna(subset=["value"])
+    if kind == "final":
+        last = trials.drop_duplicates("digest").set_index("digest")["updates"]
+        measured = measured[measured["update"] == measured["digest"].map(last)]
+    groups = measured.groupby("digest")["value"]
+    best = groups.min() if lower_is_better else groups.max()
+    return {str(digest): float(value) for digest, value in best.items()}
+
+
+def _refuse_mixtures(trials: pd.DataFrame) -> None:
+    cells = trials[trials.duplicated(["method", "setting", "seed"], keep=False)]
+    if len(cells):
+        method, setting, seed = (cells[name].iloc[0] for name in ("method", "setting", "seed"))
+        raise InputError(f"{method} at {setting} with seed {seed} has several trials, of different configs.\n{_APART}")
+    seen: dict[str, Any] = {}
+    for method, text in _columns(trials, "method", "config"):
+        config = json.loads(text)
+        own = METHODS[method].overrides if method in METHODS else {}
+        for key in sorted(config.keys() - _AXES - own.keys()):
+            if seen.setdefault(key, config[key]) != config[key]:
+                raise InputError(
+                    f"trials of this study differ in config.{key}: {seen[key]!r}, {config[key]!r}.\n{_APART}"
+                )
+
+
+def _columns(frame: pd.DataFrame, *names: str) -> Iterable[tuple[Any, ...]]:
+    return zip(*(frame[name].tolist() for name in names), strict=True)
+
+
+def _in_order(catalog: Iterable[str], names: Iterable[Any]) -> tuple[str, ...]:
+    """The distinct names: those of the catalog in its order, then any others sorted."""
+    present = {str(name) for name in names}
+    known = [name for name in catalog if name in present]
+    return (*known, *sorted(present - set(known)))

@@ -1,0 +1,320 @@
+"""Statistics over training seeds and optimizer settings, in NumPy and nothing else.
+
+Every statistic is a function of an array [..., S, K] (settings, seeds) and works on the last two axes, so
+that a bootstrap can hand it all its replicates at once. Scores are higher-better and bounded
+(`sweeps.scores`), with a diverged run at 0, the worst score. NaN means missing: it is left out, and
+`num_runs`, `num_seeds` say what was used.
+
+What varies is the training seed. The noise of measuring one trained model (the spread of ten Inception
+Scores) is something else and never enters here. The definitions follow Agarwal et al. 2021, arXiv:2108.13264,
+with a setting in the place of a task and a seed in that of a run.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+IntArray = NDArray[np.intp]
+Statistic = Callable[[FloatArray], FloatArray]
+PairStatistic = Callable[[FloatArray, FloatArray], FloatArray]
+
+LEVEL = 0.95
+# Largest number of elements that one chunk of bootstrap replicates may hold: 16 MB, friendly to caches.
+_CHUNK = 2**21
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """A statistic with the 95 % interval over training seeds.
+
+    value : the statistic of all runs, NaN where it cannot be computed. low, high : ends of the interval; None
+    where a setting has fewer than two seeds, since one run says nothing about the next. num_seeds : fewest
+    seeds of any setting. num_runs, num_missing : runs used and left out.
+    """
+
+    value: float
+    low: float | None
+    high: float | None
+    num_seeds: int
+    num_runs: int
+    num_missing: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interval:
+    """The ends of a percentile interval, each of the statistic's own shape, and the fewest seeds of any
+    setting.
+    """
+
+    low: FloatArray
+    high: FloatArray
+    num_seeds: int
+
+
+# --- How many runs stand behind a number ---
+
+
+def num_runs(values: FloatArray) -> int:
+    """Number of runs of an array [..., S, K] that are not missing."""
+    return int(np.count_nonzero(~np.isnan(values)))
+
+
+def num_seeds(values: FloatArray) -> int:
+    """Fewest seeds of any setting of an array [S, K]: what the weakest part of a statistic rests on."""
+    return int((~np.isnan(values)).sum(axis=-1).min(initial=values.shape[-1])) if values.size else 0
+
+
+# --- Aggregates of one method: [..., S, K] -> [...] ---
+
+
+def median(scores: FloatArray) -> FloatArray:
+    """Median of all runs, pooled over settings and seeds: half of all runs are at least this good."""
+    return _median_last(_pooled(scores))
+
+
+def iqm(scores: FloatArray) -> FloatArray:
+    """Interquartile mean: the mean of the middle half of all runs, pooled over settings and seeds.
+
+    As a 25 % trimmed mean drops floor(n / 4) runs at each end. Nearly as robust as the median and about as
+    precise as the mean with few runs.
+    """
+    pooled = np.sort(_pooled(scores), axis=-1)
+    count = _count(pooled)
+    lowest = count // 4
+    position = np.arange(pooled.shape[-1])
+    middle = (position >= lowest[..., None]) & (position < (count - lowest)[..., None])
+    return _ratio(np.where(middle, pooled, 0.0).sum(axis=-1), count - 2 * lowest)
+
+
+def optimality_gap(scores: FloatArray, gamma: float = 1.0) -> FloatArray:
+    """Mean distance of the runs from the score `gamma`; better runs than that earn nothing. 0 is best."""
+    pooled = _pooled(scores)
+    return _ratio(np.nansum(gamma - np.minimum(pooled, gamma), axis=-1), _count(pooled))
+
+
+def setting_medians(values: FloatArray) -> FloatArray:
+    """Median over the seeds of every setting, [..., S, K] -> [..., S]; NaN for a setting without runs.
+
+    Infinite values are allowed: they stand for diverged runs in the metric's own units.
+    """
+    return _median_last(values)
+
+
+def worst_setting(scores: FloatArray) -> FloatArray:
+    """Lowest of the settings' medians; NaN while a setting has no run, for that one might be the worst."""
+    medians = setting_medians(scores)
+    return np.asarray(medians.min(axis=-1))
+
+
+def best_setting(scores: FloatArray) -> FloatArray:
+    """Highest of the settings' medians: the best case, as in Table 2 of arXiv:1802.05957. NaN as in
+    worst_setting.
+    """
+    medians = setting_medians(scores)
+    return np.asarray(medians.max(axis=-1))
+
+
+def spread_range(scores: FloatArray) -> FloatArray:
+    """Best minus worst setting's median score, in [0, 1]: how much the choice of optimizer matters. NaN as
+    above.
+
+    On bounded scores, not on FID, because a diverged run has a score (0) and no FID. The bounded score is the
+    logistic function of log FID, so that around its half point this is the range on the log axis of the
+    paper's Fig. 2 up to a factor. A method that is bad everywhere has a small spread too: read it beside
+    worst_setting.
+    """
+    return best_setting(scores) - worst_setting(scores)
+
+
+def spread_iqr(scores: FloatArray) -> FloatArray:
+    """Interquartile range of the settings' medians: the spread without the most extreme settings. NaN as
+    above.
+    """
+    medians = setting_medians(scores)
+    upper, lower = np.quantile(medians, [0.75, 0.25], axis=-1)
+    return np.asarray(upper - lower)
+
+
+def performance_profile(scores: FloatArray, thresholds: FloatArray) -> FloatArray:
+    """Fraction of all runs with score > threshold, [..., S, K] and [T] -> [..., T]; falls from at most 1 to
+    0.
+    """
+    pooled = _pooled(scores)
+    above = np.stack([(pooled > threshold).sum(axis=-1) for threshold in thresholds], axis=-1)
+    return _ratio(above.astype(np.float64), _count(pooled)[..., None])
+
+
+# --- Two methods: [..., S, K] and [..., S, L] -> [...] ---
+
+
+def probability_of_improvement(first: FloatArray, second: FloatArray) -> FloatArray:
+    """P(a run of `first` scores above a run of `second`), averaged over settings; ties count 1/2.
+
+    In every setting the Mann-Whitney statistic divided by the number of pairs. Settings in which either has
+    no run are left out; NaN when none remains.
+    """
+    wins = (first[..., :, None] > second[..., None, :]).sum(axis=(-2, -1))
+    ties = (first[..., :, None] == second[..., None, :]).sum(axis=(-2, -1))
+    pairs = _count(first) * _count(second)
+    per_setting = _ratio(wins + 0.5 * ties, pairs)
+    return _ratio(np.nansum(per_setting, axis=-1), _count(per_setting))
+
+
+def difference(statistic: Statistic) -> PairStatistic:
+    """The contrast "statistic of the first minus statistic of the second", for `estimate_pair`."""
+    return lambda first, second: statistic(first) - statistic(second)
+
+
+# --- Divergence ---
+
+
+def divergence_rate(diverged: BoolArray, missing: BoolArray) -> Estimate:
+    """Fraction of the runs [S, K] that diverged, with Wilson's 95 % score interval, which is sound at 0 and
+    at 1.
+
+    Wilson's interval takes runs as independent draws with one rate. Settings with different rates make it too
+    wide rather than too narrow; a seed that breaks several settings at once makes it too narrow. One seed
+    gives an interval for the rate of these runs only, so there is none (None).
+    """
+    present = ~missing
+    total, count = int(present.sum()), int((diverged & present).sum())
+    seeds = int(present.sum(axis=-1).min(initial=present.shape[-1])) if present.size else 0
+    low, high = wilson_interval(count, total) if seeds >= 2 else (None, None)
+    return Estimate(
+        value=count / total if total else float("nan"),
+        low=low,
+        high=high,
+        num_seeds=seeds,
+        num_runs=total,
+        num_missing=int(missing.sum()),
+    )
+
+
+def wilson_interval(count: int, total: int, level: float = LEVEL) -> tuple[float, float]:
+    """Wilson's score interval for a proportion of `count` in `total` (>= 1), within [0, 1]."""
+    z = NormalDist().inv_cdf(0.5 + level / 2)
+    rate, shrink = count / total, 1 + z**2 / total
+    center = (rate + z**2 / (2 * total)) / shrink
+    half = z * np.sqrt(rate * (1 - rate) / total + z**2 / (4 * total**2)) / shrink
+    return max(0.0, float(center - half)), min(1.0, float(center + half))
+
+
+# --- Bootstrap over seeds ---
+
+
+def stratified_bootstrap(
+    scores: FloatArray, statistic: Statistic, *, num_replicates: int, stream: np.random.Generator
+) -> Interval | None:
+    """The percentile 95 % interval of `statistic` over training seeds, or None with fewer than two of them.
+
+    Within every setting (stratum) as many seeds as there are, are drawn anew with replacement: settings are a
+    fixed list, chosen by the paper, seeds are a sample from all seeds. Measuring noise is not resampled.
+    `scores` is [S, K] or [..., S, K]; with leading axes (methods) all of them get the *same* seeds, because
+    methods share the data order and latents of a seed, and a seed that is missing in one is left out in all.
+
+    With 2 to 5 seeds the percentile interval is too narrow (two seeds can only mix two values; it then covers
+    the truth far less often than 95 %): good enough to show how runs scatter, not to decide. Verdicts use a t
+    interval over seeds instead (`sweeps.rules.evidence`).
+    """
+    lead = tuple(range(scores.ndim - 2))
+    present = ~np.isnan(scores).any(axis=lead)
+    counts = present.sum(axis=-1)
+    fewest = int(counts.min(initial=scores.shape[-1]))
+    if fewest < 2:
+        return None
+    packed = np.take_along_axis(
+        scores, np.broadcast_to(np.argsort(~present, axis=-1, kind="stable"), scores.shape), axis=-1
+    )
+    chunk = max(1, _CHUNK // scores.size)
+    sizes = [min(chunk, num_replicates - done) for done in range(0, num_replicates, chunk)]
+    values = np.concatenate([statistic(_resampled(packed, counts, size, stream)) for size in sizes])
+    low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    return Interval(low=np.asarray(low), high=np.asarray(high), num_seeds=fewest)
+
+
+def estimate(
+    scores: FloatArray, statistic: Statistic, *, stream: np.random.Generator, num_replicates: int = 50_000
+) -> Estimate:
+    """A statistic of one method's scores [S, K] with its bootstrap interval (see stratified_bootstrap)."""
+    interval = stratified_bootstrap(scores, statistic, num_replicates=num_replicates, stream=stream)
+    return _estimate(float(statistic(scores)), interval, scores)
+
+
+def estimate_pair(
+    first: FloatArray,
+    second: FloatArray,
+    statistic: PairStatistic,
+    *,
+    stream: np.random.Generator,
+    num_replicates: int = 2_000,
+) -> Estimate:
+    """A statistic of two methods' scores, both [S, K] with the same seeds, with its paired bootstrap
+    interval.
+
+    Only cells that both methods have are used, in the value and in the interval, and both get the same
+    resampled seeds: what a seed does to both alike cancels. The counts are pairs.
+    """
+    missing = np.isnan(first) | np.isnan(second)
+    both = np.where(missing, np.nan, np.stack([first, second]))
+
+    def of_both(pair: FloatArray) -> FloatArray:
+        return statistic(pair[..., 0, :, :], pair[..., 1, :, :])
+
+    interval = stratified_bootstrap(both, of_both, num_replicates=num_replicates, stream=stream)
+    return _estimate(float(of_both(both)), interval, both[0])
+
+
+def _estimate(value: float, interval: Interval | None, runs: FloatArray) -> Estimate:
+    return Estimate(
+        value=value,
+        low=None if interval is None else float(interval.low),
+        high=None if interval is None else float(interval.high),
+        num_seeds=num_seeds(runs),
+        num_runs=num_runs(runs),
+        num_missing=runs.size - num_runs(runs),
+    )
+
+
+def _resampled(packed: FloatArray, counts: IntArray, size: int, stream: np.random.Generator) -> FloatArray:
+    """`size` replicates [size, ..., S, K]: in setting s, counts[s] draws among its first counts[s] seeds,
+    then NaN.
+    """
+    settings, seeds = packed.shape[-2:]
+    drawn = (stream.random((size, settings, seeds)) * counts[:, None]).astype(np.intp)
+    drawn += np.arange(settings)[:, None] * seeds
+    flat = packed.reshape(*packed.shape[:-2], settings * seeds)
+    replicates = np.moveaxis(np.take(flat, drawn, axis=-1), -3, 0)
+    if int(counts.min()) < seeds:
+        replicates = np.where(np.arange(seeds) < counts[:, None], replicates, np.nan)
+    return replicates
+
+
+# --- NaN-aware pieces: NaN sorts last, so the first `count` entries are the runs ---
+
+
+def _pooled(scores: FloatArray) -> FloatArray:
+    return scores.reshape(*scores.shape[:-2], -1)
+
+
+def _count(values: FloatArray) -> IntArray:
+    return np.asarray((~np.isnan(values)).sum(axis=-1))
+
+
+def _ratio(total: FloatArray, count: IntArray) -> FloatArray:
+    """The ratio total / count, NaN where the count is 0."""
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def _median_last(values: FloatArray) -> FloatArray:
+    """Median over the last axis without NaN; infinite values keep their place in the order."""
+    ordered = np.sort(values, axis=-1)
+    count = _count(values)
+    last = max(values.shape[-1] - 1, 0)
+    at = np.clip(np.stack([(count - 1) // 2, count // 2], axis=-1), 0, last)
+    # An empty slice has NaN in its first place: the median of nothing is NaN.
+    return np.asarray(np.take_along_axis(ordered, at, axis=-1).mean(axis=-1))

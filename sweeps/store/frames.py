@@ -1,0 +1,228 @@
+"""Reads results as data frames: one SQL join each, rows in the same order in every database."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+from sqlalchemy import ColumnElement, Connection, Select, Text, and_, cast, func, select
+
+from sweeps.store.tables import (
+    FINISHED,
+    AttemptRow,
+    Base,
+    DiagnosticRow,
+    EvaluationRow,
+    SampleRow,
+    StudyRow,
+    StudyTrialRow,
+    TrialRow,
+    TrialState,
+)
+
+# Rows turned into a frame at a time: Python objects of a large result never exist all at once.
+CHUNK = 50_000
+
+_CELL: dict[str, str] = {"digest": "str", "method": "str", "setting": "str", "seed": "int64"}
+_SETTING: dict[str, str] = {"alpha": "float64", "beta1": "float64", "beta2": "float64", "n_dis": "int64"}
+
+# Column -> type of every frame, in order; an empty frame has them too. "object" is text or None.
+TRIALS: Mapping[str, str] = {
+    **_CELL, "state": "str", **_SETTING, "dataset": "str", "architecture": "str", "updates": "int64",
+    "last_update": "int64", "train_s": "float64", "evaluate_s": "float64", "num_attempts": "int64",
+    "reason": "str", "error": "str", "config": "str", "samples": "object",
+}  # fmt: skip
+EVALUATIONS: Mapping[str, str] = {
+    **_CELL, "state": "str", **_SETTING, "update": "int64", "protocol": "str", "metric": "str",
+    "value": "float64", "spread": "float64", "num_generated": "int64", "num_real": "int64", "split": "str",
+    "extractor": "str", "floor": "float64", "seconds": "float64",
+}  # fmt: skip
+DIAGNOSTICS: Mapping[str, str] = {**_CELL, "update": "int64", "name": "str", "value": "float64"}
+SAMPLES: Mapping[str, str] = {**_CELL, "update": "int64", "path": "str"}
+PROGRESS: Mapping[str, str] = {
+    "digest": "str",
+    "state": "str",
+    "last_update": "int64",
+    "num_evaluations": "int64",
+}
+STUDIES: Mapping[str, str] = {
+    "study": "str", "preset": "str", "question": "str", "description": "str", "provenance": "str",
+    "launches": "str", "num_trials": "int64", **{state.value: "int64" for state in TrialState},
+}  # fmt: skip
+COSTS: Mapping[str, str] = {
+    "digest": "str", "method": "str", "setting": "str", "dataset": "str", "architecture": "str",
+    "updates": "int64", "batch_size": "int64", "generator_batch_size": "int64", "n_dis": "int64",
+    "evaluate_every": "int64", "protocols": "str", "state": "str", "last_update": "int64",
+    "num_evaluations": "int64", "host": "str", "device": "str", "train_s": "float64", "evaluate_s": "float64",
+}  # fmt: skip
+
+
+_CELL_SOURCES: dict[str, Any] = {
+    "digest": TrialRow.digest,
+    "method": StudyTrialRow.method,
+    "setting": StudyTrialRow.setting,
+    "seed": StudyTrialRow.seed,
+    "state": TrialRow.state,
+    **{name: getattr(TrialRow, name) for name in _SETTING},
+}
+
+
+def trials(connection: Connection, study: str, preset: str) -> pd.DataFrame:
+    """One row per planned trial, columns TRIALS, in the order seed, method, setting."""
+    attempts = select(func.count()).where(AttemptRow.trial == TrialRow.digest).correlate(TrialRow).scalar_subquery()
+    newest = select(SampleRow.path).where(SampleRow.trial == TrialRow.digest)
+    computed = {
+        "num_attempts": attempts.label("num_attempts"),
+        "config": _text(TrialRow.config),
+        "samples": newest.order_by(SampleRow.update.desc()).limit(1).scalar_subquery().label("samples"),
+    }
+    return _frame(connection, _of_study(study, preset, _sources(TRIALS, TrialRow, computed)), TRIALS)
+
+
+def evaluations(connection: Connection, study: str, preset: str) -> pd.DataFrame:
+    """One row per measured number, columns EVALUATIONS, by seed, method, setting, update, protocol."""
+    query = _of_study(study, preset, _sources(EVALUATIONS, EvaluationRow), EvaluationRow)
+    return _frame(connection, query.order_by(EvaluationRow.update, EvaluationRow.protocol), EVALUATIONS)
+
+
+def diagnostics(connection: Connection, study: str, preset: str) -> pd.DataFrame:
+    """One row per diagnostic, columns DIAGNOSTICS, in the order seed, method, setting, update, name."""
+    query = _of_study(study, preset, _sources(DIAGNOSTICS, DiagnosticRow), DiagnosticRow)
+    return _frame(connection, query.order_by(DiagnosticRow.update, DiagnosticRow.name), DIAGNOSTICS)
+
+
+def samples(connection: Connection, study: str, preset: str) -> pd.DataFrame:
+    """One row per grid of images, columns SAMPLES, in the order seed, method, setting, update."""
+    query = _of_study(study, preset, _sources(SAMPLES, SampleRow), SampleRow)
+    return _frame(connection, query.order_by(SampleRow.update), SAMPLES)
+
+
+def progress(connection: Connection, study: str, preset: str) -> pd.DataFrame:
+    """One row per trial, columns PROGRESS: enough to see which trials have news."""
+    count = select(func.count()).where(EvaluationRow.trial == TrialRow.digest).scalar_subquery()
+    linked = select(StudyTrialRow.trial).where(StudyTrialRow.study == study, StudyTrialRow.preset == preset)
+    query = select(TrialRow.digest, TrialRow.state, TrialRow.last_update, count.label("num_evaluations"))
+    return _frame(connection, query.where(TrialRow.digest.in_(linked)).order_by(TrialRow.digest), PROGRESS)
+
+
+def fingerprint(connection: Connection, study: str, preset: str) -> str:
+    """32 hex digits that change with any state, evaluation or image grid of the study, and with nothing else.
+
+    The rows' hashes are added up, so that no order (and no sorting of millions of rows) is needed.
+    """
+    cell = [StudyTrialRow.method, StudyTrialRow.setting, StudyTrialRow.seed, StudyTrialRow.trial]
+    score = [EvaluationRow.protocol, EvaluationRow.value, EvaluationRow.spread, EvaluationRow.floor]
+    queries = {
+        "trials": _of_study(study, preset, [*cell, TrialRow.state, TrialRow.last_update, TrialRow.reason]),
+        "evaluations": _of_study(study, preset, [*cell, EvaluationRow.update, *score], EvaluationRow),
+        "samples": _of_study(study, preset, [*cell, SampleRow.update, SampleRow.path], SampleRow),
+    }
+    total = 0
+    for table, query in queries.items():
+        for row in _rows(connection, query.order_by(None)):
+            digest = hashlib.blake2b(repr((table, *row)).encode(), digest_size=16).digest()
+            total += int.from_bytes(digest, "big")
+    return f"{total % 2**128:032x}"
+
+
+def studies(connection: Connection) -> pd.DataFrame:
+    """One row per launched study and preset, columns STUDIES; documents are JSON texts."""
+    counts = [func.count().filter(TrialRow.state == state.value) for state in TrialState]
+    documents = [_text(StudyRow.description), _text(StudyRow.provenance), _text(StudyRow.launches)]
+    query = (
+        select(StudyRow.study, StudyRow.preset, *documents, func.count(StudyTrialRow.trial), *counts)
+        .join(StudyTrialRow, _same_study(), isouter=True)
+        .join(TrialRow, TrialRow.digest == StudyTrialRow.trial, isouter=True)
+        .group_by(StudyRow.study, StudyRow.preset)
+        .order_by(StudyRow.study, StudyRow.preset)
+    )
+    rows = [
+        (study, preset, str(json.loads(description).get("question", "")), description, *rest)
+        for study, preset, description, *rest in connection.execute(query)
+    ]
+    return _as_frame(rows, STUDIES)
+
+
+def costs(connection: Connection) -> pd.DataFrame:
+    """One row per finished trial of any study, columns COSTS; host and device are its newest attempt's.
+
+    protocols : the short names, joined by commas. num_evaluations : updates at which the trial was evaluated.
+    """
+    attempt = (
+        select(func.max(AttemptRow.id)).where(AttemptRow.trial == TrialRow.digest).correlate(TrialRow).scalar_subquery()
+    )
+    num = select(func.count(EvaluationRow.update.distinct())).where(EvaluationRow.trial == TrialRow.digest)
+    # A trial of several studies is one measurement.
+    cell = select(
+        StudyTrialRow.trial,
+        func.min(StudyTrialRow.method).label("method"),
+        func.min(StudyTrialRow.setting).label("setting"),
+    )
+    cell_of = cell.group_by(StudyTrialRow.trial).subquery()
+    computed = {
+        "method": cell_of.c.method,
+        "setting": cell_of.c.setting,
+        "num_evaluations": num.correlate(TrialRow).scalar_subquery(),
+        "host": func.coalesce(AttemptRow.host, ""),
+        "device": func.coalesce(AttemptRow.device, ""),
+    }
+    of_config = ("batch_size", "generator_batch_size", "evaluate_every", "protocols")
+    names = [name for name in COSTS if name not in of_config]
+    query = (
+        select(_text(TrialRow.config), *_sources(names, TrialRow, computed))
+        .join(cell_of, cell_of.c.trial == TrialRow.digest)
+        .join(AttemptRow, AttemptRow.id == attempt, isouter=True)
+        .where(TrialRow.state.in_([state.value for state in FINISHED]))
+        .order_by(TrialRow.digest)
+    )
+    records = []
+    for text, *values in _rows(connection, query):
+        config = json.loads(text)
+        known = {**dict(zip(names, values, strict=True)), **{name: config[name] for name in of_config}}
+        known["protocols"] = ",".join(config["protocols"])
+        records.append(tuple(known[name] for name in COSTS))
+    return _as_frame(records, COSTS)
+
+
+def _of_study(study: str, preset: str, columns: Iterable[Any], results: type[Base] | None = None) -> Select[Any]:
+    """A query for `columns` over the cells of a study, their trials and, where given, a table of results."""
+    query = select(*columns).select_from(StudyTrialRow).join(TrialRow, TrialRow.digest == StudyTrialRow.trial)
+    if results is not None:
+        query = query.join(results, results.__table__.c.trial == TrialRow.digest)
+    query = query.where(StudyTrialRow.study == study, StudyTrialRow.preset == preset)
+    return query.order_by(StudyTrialRow.seed, StudyTrialRow.method, StudyTrialRow.setting)
+
+
+def _same_study() -> ColumnElement[bool]:
+    return and_(StudyTrialRow.study == StudyRow.study, StudyTrialRow.preset == StudyRow.preset)
+
+
+def _sources(names: Iterable[str], row: type[Base], computed: Mapping[str, Any] | None = None) -> list[Any]:
+    """The column behind every name of a frame: a computed one, one of the cell, or one of `row`."""
+    sources = {**_CELL_SOURCES, **(computed or {})}
+    return [sources[name] if name in sources else getattr(row, name) for name in names]
+
+
+def _text(column: Any) -> ColumnElement[str]:
+    """A JSON column as the text that is stored."""
+    return cast(column, Text)
+
+
+def _rows(connection: Connection, query: Select[Any]) -> Iterator[tuple[Any, ...]]:
+    for part in connection.execute(query.execution_options(yield_per=CHUNK)).partitions():
+        yield from map(tuple, part)
+
+
+def _frame(connection: Connection, query: Select[Any], types: Mapping[str, str]) -> pd.DataFrame:
+    result = connection.execute(query.execution_options(yield_per=CHUNK))
+    parts = [_as_frame(part, types) for part in result.partitions()]
+    return pd.concat(parts, ignore_index=True) if parts else _as_frame([], types)
+
+
+def _as_frame(rows: Sequence[Sequence[Any]], types: Mapping[str, str]) -> pd.DataFrame:
+    """A frame with exactly these columns and types; absent numbers are NaN, absent texts None."""
+    columns = zip(*rows, strict=True) if rows else ((),) * len(types)
+    return pd.DataFrame(
+        {name: pd.Series(values, dtype=kind) for (name, kind), values in zip(types.items(), columns, strict=True)}
+    )

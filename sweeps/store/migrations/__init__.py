@@ -1,0 +1,1 @@
+"""Alembic runs these: env.py, and one file per revision in versions."""

@@ -1,0 +1,223 @@
+"""ResultStore: everything that is known of studies and trials, in one SQL database."""
+
+import contextlib
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import pandas as pd
+from sqlalchemy import Connection, Engine, select
+
+from sngan.results import Evaluation, Outcome
+from sweeps.claims import Verdict
+from sweeps.store import frames, schema, writes
+from sweeps.store.connect import connect, explained, parse_url, shown, transaction
+from sweeps.store.tables import StudyTrialRow, TrialRow, TrialState, VerdictRow
+from sweeps.study import PlannedTrial
+
+
+def open_store(url: str, *, create: bool = True) -> "ResultStore":
+    """The store at a database URL, created or upgraded to the schema of this version.
+
+    url : "sqlite:///runs/results.db" (relative) or "sqlite:////absolute/results.db", whose folder is created,
+        or "postgresql://user:password@host:port/database".
+    create : False refuses a place that holds no results yet, instead of creating an empty store there.
+
+    Raises InputError, in one or two lines and without any password, for a URL, place, server or file that
+    cannot be used, and for a schema that this version does not know.
+    """
+    parsed = parse_url(url)
+    engine = connect(parsed, create=create)
+    try:
+        with explained(parsed, opening=True):
+            schema.prepare(engine, create=create)
+    except BaseException:
+        engine.dispose()
+        raise
+    return ResultStore(engine)
+
+
+class ResultStore:
+    """The truth about every trial; made by `open_store`. A context manager that closes its connections.
+
+    Every method is one transaction. Any thread may read while another one writes; a reader sees one state.
+    Writing is for the driver. Methods raise InputError where the database fails (disk full, server gone).
+    Changing a trial or study that was never registered raises LookupError; reading one gives empty results.
+
+    A completed or diverged trial never changes again: `record`, `fail` and `requeue` leave it as it is, and
+    the first outcome stays.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @property
+    def url(self) -> str:
+        """The database's URL without any password, for messages."""
+        return shown(self._engine.url)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # Planning
+
+    def register(self, study: str, preset: str, description: Mapping[str, Any], trials: Sequence[PlannedTrial]) -> None:
+        """Remember the study's description and that these trials belong to it.
+
+        New trials are queued, known ones keep state and results. Cells (method, setting, seed) that are not
+        in `trials` stay; a cell that was planned with another config before now means the new one.
+        description : plain values for JSON; "question" is shown by `studies`.
+        """
+        with self._write() as connection:
+            writes.register(connection, study, preset, description, trials)
+
+    def set_provenance(self, study: str, preset: str, provenance: Mapping[str, Any]) -> None:
+        """Remember what the newest launch came from, and its start: provenance["started"], else now."""
+        with self._write() as connection:
+            writes.set_provenance(connection, study, preset, provenance)
+
+    def states(self, study: str, preset: str) -> dict[str, TrialState]:
+        """State of every trial of a study, by digest."""
+        query = select(TrialRow.digest, TrialRow.state).join(StudyTrialRow, StudyTrialRow.trial == TrialRow.digest)
+        with self._read() as connection:
+            rows = connection.execute(query.where(StudyTrialRow.study == study, StudyTrialRow.preset == preset))
+            return {digest: TrialState(state) for digest, state in rows}
+
+    def known_states(self, digests: Iterable[str]) -> dict[str, TrialState]:
+        """State of those trials that any study has registered: for plans that are not registered."""
+        query = select(TrialRow.digest, TrialRow.state)
+        found: dict[str, TrialState] = {}
+        with self._read() as connection:
+            for part in writes.chunks(sorted(set(digests)), writes.DIGESTS):
+                rows = connection.execute(query.where(TrialRow.digest.in_(part)))
+                found.update((digest, TrialState(state)) for digest, state in rows)
+        return found
+
+    # Running
+
+    def requeue(self, digests: Iterable[str]) -> None:
+        """Queue those trials again that are running (their driver died) or failed; other states stay."""
+        with self._write() as connection:
+            writes.requeue(connection, digests)
+
+    def start_attempt(self, digest: str, *, host: str, device: str, versions: Mapping[str, str]) -> int:
+        """The number of a new attempt. The trial is running now; an attempt that is still open ends."""
+        with self._write() as connection:
+            return writes.start_attempt(connection, digest, host, device, versions)
+
+    def record(self, digest: str, evaluation: Evaluation) -> None:
+        """Store an evaluation: scores, diagnostics, sample grid and costs so far. Again, it changes nothing.
+
+        A value that is not finite is stored as absent.
+        """
+        self.record_many([(digest, evaluation)])
+
+    def record_many(self, items: Iterable[tuple[str, Evaluation]]) -> None:
+        """Store many (digest, evaluation) in one transaction: much faster than one by one."""
+        with self._write() as connection:
+            writes.record(connection, items)
+
+    def finish(self, digest: str, outcome: Outcome) -> None:
+        """Give the trial its result and end its attempt. Of two outcomes the first stays.
+
+        Rows beyond outcome.update, of an earlier attempt whose checkpoint was lost, are deleted.
+        """
+        with self._write() as connection:
+            writes.finish(connection, digest, outcome)
+
+    def fail(self, digest: str, error: str) -> None:
+        """End the trial's attempt with `error`; the trial is failed, which is not a result."""
+        with self._write() as connection:
+            writes.fail(connection, digest, error)
+
+    # Results
+
+    def trials(self, study: str, preset: str) -> pd.DataFrame:
+        """One row per planned trial, in the order seed, method, setting. Columns: frames.TRIALS.
+
+        last_update is 0 before the first evaluation; reason and error are "" where there is none; config is
+        JSON text; samples is the path of the newest grid below the folder of results, or None.
+        """
+        with self._read() as connection:
+            return frames.trials(connection, study, preset)
+
+    def evaluations(self, study: str, preset: str) -> pd.DataFrame:
+        """One row per measured number, in the order seed, method, setting, update, protocol.
+
+        Columns: frames.EVALUATIONS. value, spread and floor are finite, or NaN where absent.
+        """
+        with self._read() as connection:
+            return frames.evaluations(connection, study, preset)
+
+    def diagnostics(self, study: str, preset: str) -> pd.DataFrame:
+        """One row per diagnostic (digest, method, setting, seed, update, name, value)."""
+        with self._read() as connection:
+            return frames.diagnostics(connection, study, preset)
+
+    def samples(self, study: str, preset: str) -> pd.DataFrame:
+        """One row per image grid (digest, method, setting, seed, update, path below the results)."""
+        with self._read() as connection:
+            return frames.samples(connection, study, preset)
+
+    def studies(self) -> pd.DataFrame:
+        """One row per launched study and preset: question, number of trials, number in every state.
+
+        description and provenance (of the newest launch) are JSON texts of objects, launches is the JSON text
+        of a list with the start of every launch.
+        """
+        with self._read() as connection:
+            return frames.studies(connection)
+
+    def record_verdicts(self, study: str, preset: str, verdicts: Sequence[Verdict]) -> None:
+        """Replace the study's verdicts. Intervals that are not finite are stored as absent."""
+        rows = [dataclasses.asdict(verdict) for verdict in verdicts]
+        with self._write() as connection:
+            writes.replace_verdicts(connection, study, preset, rows)
+
+    def verdicts(self, study: str, preset: str) -> list[Verdict]:
+        """The verdicts recorded last, in their order."""
+        names = [field.name for field in dataclasses.fields(Verdict)]
+        query = select(*[getattr(VerdictRow, name) for name in names])
+        query = query.where(VerdictRow.study == study, VerdictRow.preset == preset).order_by(VerdictRow.position)
+        with self._read() as connection:
+            return [Verdict(**dict(zip(names, row, strict=True))) for row in connection.execute(query)]
+
+    # What is new, what it costs
+
+    def progress(self, study: str, preset: str) -> pd.DataFrame:
+        """One row per trial: digest, state, last_update, num_evaluations (rows of `evaluations`)."""
+        with self._read() as connection:
+            return frames.progress(connection, study, preset)
+
+    def fingerprint(self, study: str, preset: str) -> str:
+        """32 hex digits that change with any result of the study: a state, an evaluation, a sample grid.
+
+        Costs, attempts, diagnostics, verdicts and the kind of database do not change it.
+        """
+        with self._read() as connection:
+            return frames.fingerprint(connection, study, preset)
+
+    def expected_costs(self) -> pd.DataFrame:
+        """One row per finished trial and what it cost: what `sweeps.costs.estimate` learns from."""
+        with self._read() as connection:
+            return frames.costs(connection)
+
+    @contextlib.contextmanager
+    def _write(self) -> Iterator[Connection]:
+        with transaction(self._engine, write=True) as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def _read(self) -> Iterator[Connection]:
+        with transaction(self._engine, write=False) as connection:
+            yield connection

@@ -1,0 +1,267 @@
+"""Changes results: functions on a connection inside a writing transaction, used by ResultStore only.
+
+Rows are locked and inserted in the order of their digests, so that two writers can never wait for each other.
+"""
+
+import dataclasses
+import logging
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from sngan.results import Evaluation, Outcome
+from sweeps.store.tables import (
+    AttemptRow,
+    Base,
+    DiagnosticRow,
+    EvaluationRow,
+    SampleRow,
+    StudyRow,
+    StudyTrialRow,
+    TrialRow,
+    TrialState,
+    VerdictRow,
+    table_of,
+)
+from sweeps.study import PlannedTrial
+
+logger = logging.getLogger(__name__)
+
+# Rows per statement while registering; digests per IN (SQLite allows at least 999 parameters).
+ROWS, DIGESTS = 5_000, 500
+INTERRUPTED = "interrupted"
+T = TypeVar("T")
+
+
+def register(
+    connection: Connection,
+    study: str,
+    preset: str,
+    description: Mapping[str, Any],
+    trials: Sequence[PlannedTrial],
+) -> None:
+    """Insert or renew the study's row, its trials (known ones stay as they are) and its cells."""
+    key = {"study": study, "preset": preset}
+    row = {**key, "description": dict(description), "provenance": {}, "launches": []}
+    upsert(connection, StudyRow, [row], keep=("provenance", "launches"))
+    digests = [trial.digest for trial in trials]
+    for part in chunks(sorted(zip(digests, trials, strict=True), key=lambda pair: pair[0]), ROWS):
+        rows = [_trial_row(digest, trial) for digest, trial in part]
+        upsert(connection, TrialRow, rows, keep=list(rows[0]))
+        cells = [
+            {"method": trial.method, "setting": trial.setting, "seed": trial.seed, "trial": digest}
+            for digest, trial in part
+        ]
+        upsert(connection, StudyTrialRow, [{**key, **cell} for cell in cells])
+
+
+def _trial_row(digest: str, trial: PlannedTrial) -> dict[str, Any]:
+    config = trial.config
+    copied = ("alpha", "beta1", "beta2", "n_dis", "dataset", "architecture", "updates")
+    return {
+        "digest": digest,
+        "config": config.to_dict(),
+        **{name: getattr(config, name) for name in copied},
+        "state": TrialState.QUEUED.value,
+        "last_update": 0,
+        "train_s": 0.0,
+        "evaluate_s": 0.0,
+        "reason": "",
+        "error": "",
+    }
+
+
+def set_provenance(connection: Connection, study: str, preset: str, provenance: Mapping[str, Any]) -> None:
+    """Replace the study's provenance and note one more launch."""
+    key = (StudyRow.study == study, StudyRow.preset == preset)
+    query = select(StudyRow.launches).where(*key).with_for_update()
+    launches = connection.execute(query).scalar_one_or_none()
+    if launches is None:
+        raise LookupError(f"study {study!r} with preset {preset!r} is not registered")
+    started = str(provenance.get("started") or _now().isoformat(timespec="seconds"))
+    changed = {"provenance": dict(provenance), "launches": [*launches, started]}
+    connection.execute(update(StudyRow).where(*key).values(**changed))
+
+
+def lock(connection: Connection, digests: Iterable[str]) -> dict[str, TrialState]:
+    """State of the given trials, which no other writer can change before the transaction ends.
+
+    Raises LookupError for a trial that was never registered.
+    """
+    wanted = sorted(set(digests))
+    found: dict[str, TrialState] = {}
+    for part in chunks(wanted, DIGESTS):
+        query = select(TrialRow.digest, TrialRow.state).where(TrialRow.digest.in_(part))
+        rows = connection.execute(query.order_by(TrialRow.digest).with_for_update())
+        found.update((digest, TrialState(state)) for digest, state in rows)
+    missing = [digest for digest in wanted if digest not in found]
+    if missing:
+        raise LookupError(f"trial {missing[0]} is not registered")
+    return found
+
+
+def requeue(connection: Connection, digests: Iterable[str]) -> None:
+    """Running and failed trials become queued; their open attempts end as interrupted."""
+    unfinished = (TrialState.RUNNING.value, TrialState.FAILED.value)
+    for part in chunks(sorted(set(digests)), DIGESTS):
+        chosen = update(TrialRow).where(TrialRow.digest.in_(part), TrialRow.state.in_(unfinished))
+        connection.execute(chosen.values(state=TrialState.QUEUED.value, error=""))
+        _close_attempts(connection, part, INTERRUPTED)
+
+
+def start_attempt(connection: Connection, digest: str, host: str, device: str, versions: Mapping[str, str]) -> int:
+    """Number of a new attempt at a trial, which is then running unless it is finished."""
+    state = lock(connection, [digest])[digest]
+    _close_attempts(connection, [digest], INTERRUPTED)
+    if not state.finished:
+        _set_trial(connection, digest, state=TrialState.RUNNING.value, error="")
+    row = {"trial": digest, "host": host, "device": device, "versions": dict(versions)}
+    statement = insert(AttemptRow).values(**row, start=_now(), error="").returning(AttemptRow.id)
+    return connection.execute(statement).scalar_one()
+
+
+def record(connection: Connection, items: Iterable[tuple[str, Evaluation]]) -> None:
+    """Insert or renew the rows of evaluations of unfinished trials; costs only move forward."""
+    given = sorted(items, key=lambda item: (item[0], item[1].update))
+    states = lock(connection, [digest for digest, _ in given])
+    for part in chunks([(digest, e) for digest, e in given if not states[digest].finished], ROWS):
+        upsert(connection, EvaluationRow, [row for digest, e in part for row in _score_rows(digest, e)])
+        upsert(connection, DiagnosticRow, [row for digest, e in part for row in _diagnostic_rows(digest, e)])
+        upsert(connection, SampleRow, [_sample_row(digest, e) for digest, e in part if e.samples is not None])
+        _move_costs(connection, part)
+
+
+def _move_costs(connection: Connection, items: Sequence[tuple[str, Evaluation]]) -> None:
+    newest = dict(items)  # sorted by update: the last one stays
+    rows = [
+        {"_digest": digest, "_update": e.update, "_train": seconds(e.train_s), "_evaluate": seconds(e.evaluate_s)}
+        for digest, e in newest.items()
+    ]
+    # A resumed trial tells of earlier updates again: their costs are older than what is stored.
+    newer = TrialRow.last_update <= bindparam("_update")
+    statement = update(table_of(TrialRow)).where(TrialRow.digest == bindparam("_digest"), newer)
+    statement = statement.values(
+        last_update=bindparam("_update"), train_s=bindparam("_train"), evaluate_s=bindparam("_evaluate")
+    )
+    connection.execute(statement, rows)
+
+
+def _score_rows(digest: str, evaluation: Evaluation) -> list[dict[str, Any]]:
+    numbers = ("value", "spread", "floor", "seconds")
+    rows = []
+    for score in evaluation.scores:
+        row = {field.name: getattr(score, field.name) for field in dataclasses.fields(score)}
+        row.update({name: finite(row[name]) for name in numbers})
+        rows.append({"trial": digest, "update": evaluation.update, **row})
+    return rows
+
+
+def _diagnostic_rows(digest: str, evaluation: Evaluation) -> list[dict[str, Any]]:
+    key = {"trial": digest, "update": evaluation.update}
+    return [{**key, "name": name, "value": finite(value)} for name, value in evaluation.diagnostics.items()]
+
+
+def _sample_row(digest: str, evaluation: Evaluation) -> dict[str, Any]:
+    assert evaluation.samples is not None
+    return {"trial": digest, "update": evaluation.update, "path": clean(evaluation.samples.as_posix())}
+
+
+def finish(connection: Connection, digest: str, outcome: Outcome) -> None:
+    """Give a trial its result, once and for all, and end its attempts."""
+    state = lock(connection, [digest])[digest]
+    _close_attempts(connection, [digest], "")
+    if state.finished:
+        if state != outcome.state:
+            logger.warning("trial %s is %s; a later %r is ignored", digest, state.value, outcome.state)
+        return
+    # An earlier attempt whose checkpoint was lost may have come further than the one that counts.
+    for row in (EvaluationRow, DiagnosticRow, SampleRow):
+        connection.execute(delete(row).where(row.trial == digest, row.update > outcome.update))
+    _set_trial(
+        connection,
+        digest,
+        state=TrialState(outcome.state).value,
+        last_update=outcome.update,
+        train_s=seconds(outcome.train_s),
+        evaluate_s=seconds(outcome.evaluate_s),
+        reason=clean(outcome.reason),
+        error="",
+    )
+
+
+def fail(connection: Connection, digest: str, error: str) -> None:
+    """Mark an unfinished trial as failed and end its attempts with `error`."""
+    state = lock(connection, [digest])[digest]
+    text = clean(error) or "unknown error"
+    _close_attempts(connection, [digest], text)
+    if not state.finished:
+        _set_trial(connection, digest, state=TrialState.FAILED.value, error=text)
+
+
+def replace_verdicts(connection: Connection, study: str, preset: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Replace all verdicts of a study by `rows` (the fields of Verdict), in their order."""
+    connection.execute(delete(VerdictRow).where(VerdictRow.study == study, VerdictRow.preset == preset))
+    numbers = ("effect", "low", "high")
+    for position, row in enumerate(rows):
+        values = {**row, **{name: finite(row[name]) for name in numbers}}
+        connection.execute(insert(VerdictRow).values(study=study, preset=preset, position=position, **values))
+
+
+def upsert(
+    connection: Connection, table: type[Base], rows: Sequence[Mapping[str, Any]], keep: Sequence[str] = ()
+) -> None:
+    """Insert `rows`; where the primary key exists, overwrite all other columns except `keep`."""
+    if not rows:
+        return
+    key = table_of(table).primary_key.columns.keys()
+    statement: sqlite.Insert | postgresql.Insert
+    if connection.dialect.name == "sqlite":
+        statement = sqlite.insert(table_of(table))
+    else:
+        statement = postgresql.insert(table_of(table))
+    changed = {name: statement.excluded[name] for name in rows[0] if name not in key and name not in keep}
+    if changed:
+        statement = statement.on_conflict_do_update(index_elements=key, set_=changed)
+    else:
+        statement = statement.on_conflict_do_nothing(index_elements=key)
+    connection.execute(statement, list(rows))
+
+
+def finite(value: float | None) -> float | None:
+    """`value` as a float, None unless finite. -0.0 becomes 0.0, for SQLite does not keep the sign of zero."""
+    return float(value) + 0.0 if value is not None and math.isfinite(value) else None
+
+
+def seconds(value: float) -> float:
+    """`value`, 0 unless finite: what a trial cost is always known."""
+    return finite(value) or 0.0
+
+
+def clean(text: str) -> str:
+    """`text` without what a database cannot hold: NUL, and halves of surrogate pairs."""
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\x00", "\N{REPLACEMENT CHARACTER}")
+
+
+def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Lists of at most `size` items each, in order."""
+    iterator = iter(items)
+    while part := list(islice(iterator, size)):
+        yield part
+
+
+def _set_trial(connection: Connection, digest: str, **values: Any) -> None:
+    connection.execute(update(TrialRow).where(TrialRow.digest == digest).values(**values))
+
+
+def _close_attempts(connection: Connection, digests: Sequence[str], error: str) -> None:
+    opened = update(AttemptRow).where(AttemptRow.trial.in_(digests), AttemptRow.end.is_(None))
+    connection.execute(opened.values(end=_now(), error=error))
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,113 @@
+"""Is spectral normalization more robust to the optimizer than the alternatives? Fig. 1, 2 and Table 2 of
+arXiv:1802.05957, with seeds.
+"""
+
+from sweeps.studies.robustness_claims import ROBUSTNESS_CLAIMS
+from sweeps.study import STUDIES, Preset, Study
+
+# Fig. 1 and 2 of the paper, its SN with hinge loss, and two neighbours: no regularization at all, and R1.
+_METHODS = (
+    "none",
+    "weight-clipping",
+    "gan-gp",
+    "wgan-gp",
+    "batch-norm",
+    "layer-norm",
+    "weight-norm",
+    "orthonormal",
+    "sn",
+    "sn-hinge",
+    "r1",
+)
+_SETTINGS = ("A", "B", "C", "D", "E", "F")
+
+_QUICK = Preset(
+    name="quick",
+    description="Digits of 8 x 8 pixels with a small CNN: minutes on two cores, nothing to download.",
+    config={
+        "dataset": "digits",
+        "architecture": "small-cnn",
+        "updates": 800,
+        "batch_size": 32,
+        "generator_batch_size": 32,
+        "z_dim": 32,
+        "evaluate_every": 200,
+        "protocols": ("fid/gen600-test600-digits", "kid/gen600-test600-digits", "is/gen600x1-digits"),
+    },
+    methods=_METHODS,
+    settings=_SETTINGS,
+    seeds=2,
+    headline="fid/gen600-test600-digits",
+    caveat="Digits are not CIFAR-10: these small images, networks and short runs show that the platform works, "
+    "and say nothing about the papers' claims on natural images.",
+)
+
+_CIFAR10 = {
+    "dataset": "cifar10",
+    "architecture": "standard-cnn",
+    "batch_size": 64,
+    "generator_batch_size": 64,
+    "z_dim": 128,
+}
+
+_CIFAR10_SHORT = Preset(
+    name="cifar10-short",
+    description="CIFAR-10 with the paper's standard CNN, a fifth of its length, 3 seeds.",
+    config={
+        **_CIFAR10,
+        "updates": 20_000,
+        "evaluate_every": 2_500,
+        "protocols": (
+            "fid/gen5000-test10000-inception",
+            "kid/gen5000-test10000-inception",
+            "is/gen5000x10-inception",
+        ),
+    },
+    methods=_METHODS,
+    settings=_SETTINGS,
+    seeds=3,
+    headline="fid/gen5000-test10000-inception",
+    caveat="Trained for 20,000 generator updates, a fifth of the paper's length: late failures do not show.",
+)
+
+_PAPER = Preset(
+    name="cifar10",
+    description="The paper's experiment: CIFAR-10, standard CNN, 100,000 generator updates, with 5 seeds.",
+    config={
+        **_CIFAR10,
+        "updates": 100_000,
+        "evaluate_every": 10_000,
+        "protocols": (
+            "fid/gen5000-test10000-inception",
+            "is/gen5000x10-inception",
+            "fid/gen50000-train50000-inception",
+        ),
+    },
+    methods=_METHODS,
+    settings=_SETTINGS,
+    seeds=5,
+    headline="fid/gen5000-test10000-inception",
+)
+
+STUDIES.add(
+    "robustness",
+    Study(
+        name="robustness",
+        question="Is spectral normalization really more robust to learning rate, momentum and n_dis than the "
+        "other regularizers?",
+        description="Every method is trained at each of the optimizer settings A to F of Miyato et al. 2018 "
+        "(arXiv:1802.05957, Table 1), with several seeds. Methods with the same seed see the same data and "
+        "latents.",
+        presets={preset.name: preset for preset in (_QUICK, _CIFAR10_SHORT, _PAPER)},
+        claims=ROBUSTNESS_CLAIMS,
+        figures=(
+            "metric-by-setting",
+            "heat-map",
+            "performance-profile",
+            "learning-curves",
+            "divergence",
+            "time-per-update",
+            "sample-grids",
+        ),
+    ),
+)

@@ -1,0 +1,166 @@
+"""MLflow as a mirror of the store: never read back as truth, and rebuilt from the store at any time.
+
+One code path (sweeps.tracking.agreement) compares what MLflow holds with the store and sends what is missing. A launch
+calls it every few seconds from a thread; `python -m sweeps.launch sync` calls it once, later or into an empty MLflow.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from sngan.errors import InputError, one_line
+from sweeps.provenance import hide_credentials
+from sweeps.store import ResultStore
+from sweeps.study import Study
+from sweeps.tracking.agreement import Agreement
+from sweeps.tracking.source import Source, SyncReport
+
+logger = logging.getLogger(__name__)
+
+_LONGEST_PAUSE_S = 60.0
+_WORK_TO_PAUSE = 10  # the thread pauses ten times as long as it worked: trials need the cores
+
+
+def default_uri(storage_dir: Path) -> str:
+    """The MLflow database below a folder of results."""
+    return f"sqlite:///{storage_dir.resolve()}/mlflow.db"
+
+
+class Mirror:
+    """Keeps one study and preset in MLflow in agreement with the store.
+
+    Parameters
+    ----------
+    uri : MLflow's database or server; see `default_uri`.
+    store : the truth; only read.
+    preset_label : the preset as the store names it.
+    storage_dir : the folder of results; sample grids and reports are found below, and a database's files kept.
+    """
+
+    def __init__(self, uri: str, store: ResultStore, study: Study, preset_label: str, storage_dir: Path) -> None:
+        self.uri = uri
+        self.source = Source(store=store, study=study, label=preset_label, storage_dir=storage_dir)
+        self._agreement = Agreement(uri, self.source)
+        self._file_lock = FileLock(storage_dir / f".mlflow-{self.source.name}.lock", thread_local=False)
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._stopping = threading.Event()
+        self._failures = 0
+
+    @property
+    def shown_uri(self) -> str:
+        """The URI without user and password, for messages."""
+        return hide_credentials(self.uri)
+
+    @property
+    def link(self) -> str | None:
+        """Address of the run table once MLflow was reached; for a database, where `mlflow ui` will serve it."""
+        return self._agreement.links[0] if self._agreement.links else None
+
+    @property
+    def launch_link(self) -> str | None:
+        """Address of the newest launch's run once MLflow was reached."""
+        return self._agreement.links[1] if self._agreement.links else None
+
+    def sync(self) -> SyncReport:
+        """Send everything that MLflow lacks, and say what that was. Trials that nobody runs are shown as killed.
+
+        Raises InputError where MLflow cannot be reached or written, where a running launch does this already, and
+        for a study that the store does not know.
+        """
+        try:
+            with self._exclusive(), self._lock:
+                return self._agreement.bring(live=self._thread is not None and self._thread.is_alive())
+        except InputError:
+            raise
+        except Exception as error:
+            text = f"MLflow at {self.shown_uri} cannot be used: {self._reason(error)}\nThe results are in the store."
+            raise InputError(text) from error
+
+    def start(self, interval_s: float = 5.0) -> None:
+        """Begin to sync in the background, at once and then every `interval_s` seconds."""
+        assert self._thread is None, "a mirror is started once"
+        arguments = {"name": "mlflow-mirror", "args": (interval_s,), "daemon": True}
+        self._thread = threading.Thread(target=self._mirror, **arguments)  # type: ignore[arg-type]
+        self._thread.start()
+
+    def stop(self, timeout_s: float = 15.0) -> bool:
+        """End the background sync with a last one, which also sends verdicts and report; True if all was sent.
+
+        Waits `timeout_s` seconds at most. What is missing then is sent by a later `sync`.
+        """
+        if self._thread is None:
+            return True
+        self._stopping.set()
+        self._thread.join(timeout_s)
+        if self._thread.is_alive():
+            self._failed("no answer within the time that was left")
+        return self._failures == 0
+
+    def _mirror(self, interval_s: float) -> None:
+        """The thread: sync, pause, and once more at the end."""
+        pause_s = 0.0
+        held = False
+        while not self._stopping.wait(pause_s):
+            held, pause_s = self._attempt(interval_s, held=held, live=True)
+        held, _ = self._attempt(interval_s, held=held, live=False)
+        if held:
+            self._file_lock.release()
+
+    def _attempt(self, interval_s: float, *, held: bool, live: bool) -> tuple[bool, float]:
+        """One sync of the thread, whatever happens: whether it holds the lock now, and how long to pause."""
+        started = time.monotonic()
+        try:
+            if not held:
+                self._acquire()
+                held = True
+            with self._lock:
+                self._agreement.bring(live=live)
+        except Exception as error:
+            logger.debug("sync failed", exc_info=True)
+            self._failed(self._reason(error))
+            return held, min(_LONGEST_PAUSE_S, interval_s * 2**self._failures)
+        if self._failures:
+            logger.info("MLflow at %s answers again; nothing is missing there.", self.shown_uri)
+        self._failures = 0
+        return held, max(interval_s, _WORK_TO_PAUSE * (time.monotonic() - started))
+
+    def _failed(self, reason: str) -> None:
+        """Warn once per outage."""
+        self._failures += 1
+        if self._failures == 1:
+            logger.warning(
+                "MLflow at %s does not get the results: %s. The sweep is not affected. "
+                "What is missing is sent when MLflow answers, or by: python -m sweeps.launch sync %s",
+                self.shown_uri,
+                reason,
+                self.source.study.name,
+            )
+
+    def _reason(self, error: Exception) -> str:
+        return hide_credentials(one_line(error)).rstrip(".")
+
+    @contextmanager
+    def _exclusive(self) -> Iterator[None]:
+        """Hold the lock: two processes that send the same trials would create their runs twice."""
+        self._acquire()
+        try:
+            yield
+        finally:
+            self._file_lock.release()
+            if not self._file_lock.is_locked:
+                self._agreement.forget()
+
+    def _acquire(self) -> None:
+        self.source.storage_dir.mkdir(parents=True, exist_ok=True)
+        try:
+            self._file_lock.acquire(timeout=0)
+        except Timeout:
+            raise InputError(
+                f"another process is sending {self.source.name} to MLflow.\nA running launch does so by itself."
+            ) from None

@@ -1,0 +1,182 @@
+"""The one module that imports MLflow: an experiment, and what it holds of one store's trials and launches.
+
+Importing this module is cheap; MLflow itself (over a second) is imported when an experiment is opened.
+"""
+
+import logging
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sweeps.tracking.records import Cell, Point
+
+# What a user has set wins. A server that does not answer must cost seconds: trying again is the mirror's business.
+_ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_CONFIGURE_LOGGING": "false",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+}
+_VALUES_PER_CALL = 800  # a server takes 1000 values, parameters and tags together
+_RUNS_PER_PAGE = 500
+
+
+@dataclass(slots=True)
+class KnownRun:
+    """A run that the experiment holds, as last seen or written."""
+
+    run_id: str
+    start_ms: int
+    status: str
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+class Experiment:
+    """An open experiment. Every method talks to MLflow and raises whatever goes wrong there.
+
+    Parameters
+    ----------
+    uri : database or server.
+    name : of the experiment, created or restored where it is missing.
+    owner : names the store; runs that carry another owner are other people's and are never touched.
+    artifact_root : folder for files where `uri` is a database; a server keeps them itself.
+    """
+
+    def __init__(self, uri: str, name: str, *, owner: str, artifact_root: Path) -> None:
+        for variable, value in _ENVIRONMENT.items():
+            os.environ.setdefault(variable, value)
+        from mlflow import MlflowClient, entities  # over a second, and only now with this environment
+
+        self._entities = entities
+        # MLflow warns of every try; the mirror says once what is wrong.
+        for logger in ("mlflow", "alembic"):
+            logging.getLogger(logger).setLevel(logging.ERROR)
+        self._client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+        self._owner = owner
+        self._found = self._find_or_create(uri, name, artifact_root)
+        self.experiment_id = str(self._found.experiment_id)
+        self.created_ms = int(self._found.creation_time or 0)
+        self.trials: dict[Cell, KnownRun] = {}
+        self.launches: dict[str, KnownRun] = {}
+        self._scan()
+
+    def _find_or_create(self, uri: str, name: str, artifact_root: Path) -> Any:
+        found = self._client.get_experiment_by_name(name)
+        if found is None:
+            served = uri.startswith(("http://", "https://"))
+            place = None if served else artifact_root.resolve().as_uri()
+            found = self._client.get_experiment(self._client.create_experiment(name, artifact_location=place))
+        elif found.lifecycle_stage != "active":
+            self._client.restore_experiment(found.experiment_id)
+        return found
+
+    def _scan(self) -> None:
+        """Find this store's runs. Of two runs of one trial, left by a lost answer, the one that got further stays."""
+        for run in self._search():
+            known = KnownRun(run.info.run_id, int(run.info.start_time), run.info.status, dict(run.data.tags))
+            if known.tags.get("kind") == "launch":
+                self._keep(self.launches, known.tags.get("launch", ""), known)
+            elif known.tags.get("kind") == "trial":
+                tags = known.tags
+                self._keep(self.trials, (tags["digest"], tags["method"], tags["setting"]), known)
+
+    def _search(self) -> Iterator[Any]:
+        token = None
+        while True:
+            page = self._client.search_runs(
+                [self.experiment_id],
+                f"tags.owner = '{self._owner}'",
+                max_results=_RUNS_PER_PAGE,
+                page_token=token,
+            )
+            yield from page
+            token = page.token
+            if not token:
+                return
+
+    def _keep(self, runs: dict[Any, KnownRun], key: Any, known: KnownRun) -> None:
+        other = runs.get(key)
+        if other is None:
+            runs[key] = known
+            return
+        kept, spare = (known, other) if _values(known) > _values(other) else (other, known)
+        runs[key] = kept
+        self.delete(spare)
+
+    def describe(self, tags: Mapping[str, str]) -> None:
+        """Set those tags of the experiment that differ."""
+        for key, value in tags.items():
+            if self._found.tags.get(key) != value:
+                self._client.set_experiment_tag(self.experiment_id, key, value)
+                self._found.tags[key] = value
+
+    def create(self, name: str, tags: Mapping[str, str], *, start_ms: int) -> KnownRun:
+        """A new run. Its tags are written together with it, so that it is found again whatever happens next."""
+        tags = {**tags, "owner": self._owner}
+        run = self._client.create_run(self.experiment_id, start_time=start_ms, tags=tags, run_name=name)
+        return KnownRun(run.info.run_id, start_ms, run.info.status, tags)
+
+    def log(
+        self,
+        run: KnownRun,
+        *,
+        points: Sequence[Point] = (),
+        params: Mapping[str, str] | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        """Write values, parameters and changed tags, in one call wherever they fit into one; tags come last."""
+        changed = {key: value for key, value in (tags or {}).items() if run.tags.get(key) != value}
+        # The time belongs to the value: a value that is sent twice is the same row twice, and is kept once.
+        metrics = [
+            self._entities.Metric(point.key, point.value, run.start_ms + point.elapsed_ms, point.update)
+            for point in points
+        ]
+        batches = [metrics[i : i + _VALUES_PER_CALL] for i in range(0, len(metrics), _VALUES_PER_CALL)] or [[]]
+        for number, batch in enumerate(batches):
+            last = number == len(batches) - 1
+            self._client.log_batch(
+                run.run_id,
+                metrics=batch,
+                params=[self._entities.Param(key, value) for key, value in (params or {}).items()]
+                if not number
+                else [],
+                tags=[self._entities.RunTag(key, value) for key, value in changed.items()] if last else [],
+            )
+        run.tags.update(changed)
+
+    def set_status(self, run: KnownRun, status: str, *, end_ms: int | None = None) -> None:
+        """Set a run's status where it differs; a run that has ended gets its time of ending."""
+        if run.status == status:
+            return
+        if status in ("RUNNING", "SCHEDULED"):
+            self._client.update_run(run.run_id, status=status)
+        else:
+            self._client.set_terminated(run.run_id, status, end_ms or round(1000 * time.time()))
+        run.status = status
+
+    def log_dataset(self, run: KnownRun, name: str, digest: str) -> None:
+        """Say which data set a run was trained on."""
+        data = self._entities.Dataset(name, digest[:36], "local", f'{{"uri": "{name}"}}')
+        context = self._entities.InputTag("mlflow.data.context", "training")
+        self._client.log_inputs(run.run_id, [self._entities.DatasetInput(data, [context])])
+
+    def log_folder(self, run: KnownRun, folder: Path, target: str | None = None) -> None:
+        """Send all files below a folder; files of the same names are replaced."""
+        self._client.log_artifacts(run.run_id, str(folder), target)
+
+    def log_text(self, run: KnownRun, text: str, name: str) -> None:
+        """Send a text as a file."""
+        self._client.log_text(run.run_id, text, name)
+
+    def delete(self, run: KnownRun) -> None:
+        """Put a run into MLflow's bin."""
+        self._client.delete_run(run.run_id)
+
+
+def _values(run: KnownRun) -> int:
+    return int(run.tags.get("synced_values", "0"))

@@ -1,0 +1,85 @@
+"""Where to look in MLflow's pages: the address of a study's run table, and its columns as a stored view.
+
+The page shows no parameter or metric until its reader picks some, and opens elsewhere unless the address says so.
+The form of a stored view is not documented by MLflow; where it changes, the page shows its own default.
+"""
+
+import json
+from urllib.parse import urlencode, urlsplit, urlunsplit
+
+VIEW = "overview"
+VIEW_TAG = f"mlflow.sharedViewState.{VIEW}"
+LOCAL_PAGE = "http://127.0.0.1:5000"  # where `mlflow ui` listens
+
+
+def run_table_link(uri: str, experiment_id: str) -> str:
+    """The address of the run table: on the server, or for a database where `mlflow ui` will listen."""
+    parts = urlsplit(uri)
+    base = LOCAL_PAGE
+    if parts.scheme in ("http", "https"):
+        host = parts.netloc.rpartition("@")[2]  # without user and password
+        base = urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", ""))
+    query = urlencode({"workflowType": "machine_learning", "viewStateShareKey": VIEW})
+    return f"{base}/#/experiments/{experiment_id}/runs?{query}"
+
+
+def run_link(uri: str, experiment_id: str, run_id: str) -> str:
+    """The address of one run."""
+    table = run_table_link(uri, experiment_id)
+    return f"{table.partition('/runs?')[0]}/runs/{run_id}"
+
+
+def ui_command(uri: str) -> str | None:
+    """The command that serves the pages of a local database with few processes, or None for a server."""
+    if uri.startswith(("http://", "https://")):
+        return None
+    return f"MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --workers 1 --backend-store-uri {uri}"
+
+
+def stored_view(metric: str, created_ms: int) -> str:
+    """The value of the experiment's tag VIEW_TAG: trials with method, setting, seed, scores and state, best first."""
+    best = f"metrics.`{metric}_best`"
+    chart = {"deleted": False, "isGenerated": False, "metricSectionId": "scores"}
+    line = {"type": "LINE", "xAxisKey": "step", "scaleType": "linear", "xAxisScaleType": "linear", "lineSmoothness": 0,
+            "useGlobalLineSmoothing": True, "yAxisKey": "metric", "yAxisExpressions": [], "selectedXAxisMetricKey": "",
+            "range": {"xMin": None, "xMax": None, "yMin": None, "yMax": None}}  # fmt: skip
+    state = {
+        "searchFilter": "tags.kind = 'trial'",
+        "orderByKey": best,
+        "orderByAsc": metric != "is",
+        "startTime": "ALL",
+        "lifecycleFilter": "Active",
+        "datasetsFilter": [],
+        "modelVersionFilter": "All Runs",
+        "selectedColumns": [
+            "params.`method`", "params.`setting`", "params.`seed`", f"metrics.`{metric}_final`", best,
+            "tags.`state`", "attributes.`Duration`",
+        ],
+        "columnOrder": [],
+        "columnWidths": {},
+        "runsExpanded": {},
+        "runsPinned": [],
+        "runsHidden": [],
+        "runsVisibilityMap": {},
+        "runsHiddenMode": "SHOWALL",
+        "viewMaximized": False,
+        "runListHidden": False,
+        "isAccordionReordered": False,
+        "useGroupedValuesInCharts": True,
+        "hideEmptyCharts": True,
+        "groupBy": None,
+        "groupsExpanded": {},
+        "autoRefreshEnabled": True,
+        "globalLineChartConfig": {"xAxisKey": "step", "lineSmoothness": 0, "selectedXAxisMetricKey": ""},
+        "compareRunSections": [{"uuid": "scores", "name": "Scores", "display": True, "isReordered": False,
+                                "deleted": False, "isGenerated": False}],
+        "compareRunCharts": [
+            {**chart, "uuid": "settings", "type": "PARALLEL", "displayName": "settings to scores",
+             "selectedParams": ["method", "alpha", "beta1", "beta2", "n_dis"], "selectedMetrics": [f"{metric}_best"],
+             "showAllRuns": True, "runsCountToCompare": 100},
+            {**chart, **line, "uuid": "best", "metricKey": f"{metric}_best",
+             "selectedMetricKeys": [f"{metric}_best"], "selectedYAxisMetricKeys": [f"{metric}_best"]},
+        ],
+    }  # fmt: skip
+    view = {"name": VIEW, "createdAt": created_ms, "updatedAt": created_ms, "state": json.dumps(state)}
+    return json.dumps(view)

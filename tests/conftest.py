@@ -1,0 +1,45 @@
+"""Shared fixtures: one thread, a tiny config, real data and weights where the environment names them."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from sngan.config import TrialConfig
+from sngan.results import RunOptions
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One cache of prepared data for the whole session."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def options(cache_dir: Path, tmp_path: Path) -> RunOptions:
+    return RunOptions(cache_dir=cache_dir, storage_dir=tmp_path)
+
+
+@pytest.fixture
+def tiny() -> TrialConfig:
+    """Eight updates on digits with two evaluations: a second."""
+    return TrialConfig(
+        updates=8,
+        evaluate_every=4,
+        n_dis=2,
+        batch_size=8,
+        generator_batch_size=8,
+        z_dim=8,
+        protocols=("fid/gen600-test600-digits",),
+    )
+
+
+def required(variable: str, what: str) -> Path:
+    """The path in an environment variable; without it the test is skipped and says what is missing."""
+    value = os.environ.get(variable)
+    if not value:
+        pytest.skip(f"needs {what}: set {variable}")
+    return Path(value)

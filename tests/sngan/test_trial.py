@@ -1,0 +1,191 @@
+"""run_trial: evaluations in order, exact resume after any stop, divergence as a result, honest refusals."""
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from sngan.checkpoints import checkpoint_path
+from sngan.config import TrialConfig
+from sngan.errors import InputError
+from sngan.methods import METHODS
+from sngan.regularizers.base import weighted_layers
+from sngan.regularizers.gradient_penalty import GradientPenalty
+from sngan.results import Evaluation, Outcome, RunOptions
+from sngan.training import TrainState
+from sngan.trial import describe_inputs, evaluate_checkpoint, run_trial
+
+
+def run(config: TrialConfig, options: RunOptions) -> tuple[Outcome, list[Evaluation]]:
+    seen: list[Evaluation] = []
+    return run_trial(config, options, seen.append), seen
+
+
+def results(evaluations: list[Evaluation]) -> list[tuple[object, ...]]:
+    """What may not depend on when and how often a trial was stopped: everything but seconds."""
+    return [
+        (
+            e.update,
+            [(s.protocol, s.value, s.spread) for s in e.scores],
+            {name: value for name, value in e.diagnostics.items() if not name.startswith("seconds")},
+        )
+        for e in evaluations
+    ]
+
+
+def test_reports_every_evaluation_in_order(tiny: TrialConfig, options: RunOptions) -> None:
+    outcome, seen = run(tiny.replace(updates=10), options)
+    assert outcome.state == "completed"
+    assert outcome.update == 10
+    assert [e.update for e in seen] == [4, 8, 10]
+    score = seen[0].scores[0]
+    assert score.protocol.startswith("fid/gen600-test600-digits-")
+    assert (score.num_generated, score.num_real, score.split) == (600, 600, "test")
+    assert score.floor is not None
+    assert seen[0].diagnostics["seconds_per_update"] > 0
+    assert outcome.train_s > 0
+
+
+def test_grids_are_images_of_the_same_latents(tiny: TrialConfig, options: RunOptions) -> None:
+    _, seen = run(tiny, options)
+    assert options.storage_dir is not None
+    for evaluation in seen:
+        assert evaluation.samples is not None
+        with Image.open(options.storage_dir / evaluation.samples) as picture:
+            assert picture.size == (64, 64)
+
+
+class Stop(Exception):  # noqa: N818 - it is no error
+    pass
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_stopped_and_resumed_equals_uninterrupted(method: str, tiny: TrialConfig, options: RunOptions) -> None:
+    """Stopped in a report, in training between evaluations, and after the end."""
+    config = METHODS[method].apply(tiny.replace(updates=30, evaluate_every=15, n_dis=1))
+    often = dataclasses.replace(options, checkpoint_every_s=0.0)
+    alone = dataclasses.replace(options, storage_dir=None)
+    _, expected = run(config, alone)
+
+    def stop(evaluation: Evaluation) -> None:
+        raise Stop
+
+    with pytest.raises(Stop):
+        run_trial(config, often, stop)
+    calls = 0
+    original = torch.optim.Adam.step
+
+    def die_in_training(*args: object, **kwargs: object) -> object:
+        nonlocal calls
+        calls += 1
+        if calls > 26:
+            raise Stop
+        return original(*args, **kwargs)  # type: ignore[arg-type]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.optim.Adam, "step", die_in_training)
+        with pytest.raises(Stop):
+            run(config, often)
+    _, seen = run(config, often)
+    assert results(seen) == results(expected)
+    outcome, again = run(config, often)
+    assert outcome.state == "completed"
+    assert again == seen, "a finished trial reports the same once more"
+
+
+def test_divergence_is_an_outcome_that_says_when(
+    tiny: TrialConfig, options: RunOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = TrainState.start.__func__  # type: ignore[attr-defined]
+
+    def poisoned(cls: type[TrainState], *args: object, **kwargs: object) -> TrainState:
+        state: TrainState = original(cls, *args, **kwargs)
+        with torch.no_grad():
+            weighted_layers(state.discriminator)[0].weight[0, 0, 0, 0] = torch.inf
+        return state
+
+    monkeypatch.setattr(TrainState, "start", classmethod(poisoned))
+    outcome, seen = run(tiny, options)
+    assert outcome.state == "diverged"
+    assert "not finite between updates 0 and 4" in outcome.reason
+    assert seen == []
+    again, _ = run(tiny, options)
+    assert again == outcome
+
+
+def test_overflow_diverges_by_itself(tiny: TrialConfig, options: RunOptions) -> None:
+    """No planted fault: a penalty of absurd weight overflows."""
+    outcome, _ = run(tiny.replace(regularizers=(GradientPenalty(coefficient=1e39),)), options)
+    assert outcome.state == "diverged"
+    assert "loss/penalty" in outcome.reason
+
+
+def test_a_damaged_checkpoint_is_refused_and_kept(tiny: TrialConfig, options: RunOptions) -> None:
+    run(tiny, options)
+    assert options.storage_dir is not None
+    path = checkpoint_path(options.storage_dir, tiny.digest)
+    data = path.read_bytes()[:-1]
+    path.write_bytes(data)
+    with pytest.raises(InputError, match="damaged"):
+        run(tiny, options)
+    assert path.read_bytes() == data
+
+
+def test_a_foreign_checkpoint_is_refused(tiny: TrialConfig, options: RunOptions) -> None:
+    run(tiny, options)
+    assert options.storage_dir is not None
+    other = tiny.replace(seed=9)
+    target = checkpoint_path(options.storage_dir, other.digest)
+    target.parent.mkdir()
+    shutil.copy(checkpoint_path(options.storage_dir, tiny.digest), target)
+    with pytest.raises(InputError, match="seed: 9 here, 0 there"):
+        run(other, options)
+
+
+def test_evaluate_checkpoint_repeats_the_last_score(tiny: TrialConfig, options: RunOptions) -> None:
+    _, seen = run(tiny, options)
+    assert options.storage_dir is not None
+    path = checkpoint_path(options.storage_dir, tiny.digest)
+    (score,) = evaluate_checkpoint(path, tiny.protocols, options)
+    assert score.value == seen[-1].scores[0].value
+
+
+def test_describe_inputs_names_content(tiny: TrialConfig, options: RunOptions) -> None:
+    described = describe_inputs(tiny, options)
+    assert described["dataset"] == "digits"
+    assert len(described["dataset_digest"]) == 64
+    assert described["extractor_digits"].startswith("digits-")
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"dataset": "digit"}, "digits"),
+        ({"architecture": "standard-cnn"}, "32, 48 pixels, not 8"),
+        ({"architecture": "standard-cn"}, "standard-cnn"),
+        ({"protocols": ("fid/gen600-test600-digit",)}, "Did you mean 'digits'"),
+        ({"protocols": ("fid/gen600-test601-digits",)}, "600"),
+    ],
+)
+def test_wrong_inputs_are_found_before_training(
+    change: dict[str, object], expected: str, tiny: TrialConfig, options: RunOptions
+) -> None:
+    with pytest.raises(InputError, match=expected):
+        describe_inputs(tiny.replace(**change), options)
+
+
+@pytest.mark.parametrize(("device", "expected"), [("gpu", "cpu, cuda"), ("cuda", "no GPU")])
+def test_wrong_devices(device: str, expected: str, tiny: TrialConfig, options: RunOptions) -> None:
+    if device == "cuda" and torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    with pytest.raises(InputError, match=expected):
+        run(tiny, dataclasses.replace(options, device=device))
+
+
+def test_storage_that_cannot_be_written_is_an_input_error(tiny: TrialConfig, tmp_path: Path, cache_dir: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot write"):
+        run(tiny, RunOptions(cache_dir=cache_dir, storage_dir=tmp_path / "file"))

@@ -1,0 +1,90 @@
+"""The walls of the house: imports go down only, one door per heavy dependency, sizes, no stray names."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("sngan", "sweeps", "dashboards")
+FILES = sorted(file for package in PACKAGES for file in (ROOT / package).rglob("*.py"))
+MAY_IMPORT = {"sngan": {"sngan"}, "sweeps": {"sngan", "sweeps"}, "dashboards": set(PACKAGES)}
+
+# dependency -> the files, or folders, that may import it
+DOORS = {
+    "ray": ("sweeps/engine_ray.py", "sweeps/ray_worker.py"),
+    "mlflow": ("sweeps/tracking.py",),
+    "sqlalchemy": ("sweeps/store",),
+    "alembic": ("sweeps/store",),
+    "pytorch_fid": ("sngan/metrics/inception.py",),
+    "torchvision": ("sngan/datasets/cifar10.py",),
+    "sklearn": ("sngan/datasets/digits.py",),
+    "altair": ("dashboards/figures",),
+    "vl_convert": ("dashboards/figures",),
+    "rich": ("sweeps/progress.py", "sweeps/progress_tables.py"),
+    "jinja2": ("dashboards/report.py",),
+}
+
+
+def name_of(file: Path) -> str:
+    return str(file.relative_to(ROOT))
+
+
+def imported(file: Path) -> set[str]:
+    """Every module named in an import statement anywhere in a file, type-checking blocks included."""
+    modules: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            modules |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            modules |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return modules
+
+
+@pytest.mark.parametrize("file", FILES, ids=name_of)
+def test_imports_go_down_only(file: Path) -> None:
+    package = file.relative_to(ROOT).parts[0]
+    used = {module.split(".")[0] for module in imported(file)} & set(PACKAGES)
+    assert used <= MAY_IMPORT[package]
+    if package == "sweeps":
+        assert not any(module.split(".")[0] == "torch" for module in imported(file)), "sweeps never imports torch"
+
+
+@pytest.mark.parametrize("dependency", DOORS)
+def test_one_door_per_heavy_dependency(dependency: str) -> None:
+    users = [name_of(file) for file in FILES if dependency in {m.split(".")[0] for m in imported(file)}]
+    assert users, "a door that nobody uses"
+    strangers = [user for user in users if not user.startswith(DOORS[dependency])]
+    assert not strangers
+
+
+def test_no_import_cycles() -> None:
+    modules = {
+        ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): file for file in FILES
+    }
+    graph = {name: imported(file) & modules.keys() - {name} for name, file in modules.items()}
+    done: set[str] = set()
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        assert name not in path, " -> ".join([*path[path.index(name) :], name])
+        if name not in done:
+            for target in sorted(graph[name]):
+                # A package's __init__ re-exports its modules; a module that names its own package is no cycle.
+                if not name.startswith(f"{target}."):
+                    visit(target, (*path, name))
+            done.add(name)
+
+    for name in sorted(graph):
+        visit(name, ())
+
+
+@pytest.mark.parametrize("file", FILES, ids=name_of)
+def test_files_are_short_and_have_names_that_say_something(file: Path) -> None:
+    assert len(file.read_text().splitlines()) <= 350
+    assert file.stem not in {"utils", "helpers", "common", "misc"}
+
+
+def test_no_other_top_level_folders() -> None:
+    folders = {path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith(".")}
+    allowed = {"sngan", "sweeps", "dashboards", "tests", "infra", "runs", "docs", "build", "sngan_robustness.egg-info"}
+    assert folders <= allowed
