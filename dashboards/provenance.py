@@ -1,4 +1,4 @@
-"""What a page says about where its numbers come from: launches, versions, data, every config, and how to do it again."""
+"""What a page says about where its numbers come from: launches, data, every config, and how to do it again."""
 
 import json
 import shlex
@@ -9,11 +9,13 @@ from typing import Any
 import pandas as pd
 
 from dashboards.figures import StudyFrames
+from dashboards.figures.frames import records
 from dashboards.figures.style import method_label, scientific
 from sngan.config import TrialConfig
 from sngan.methods import METHODS
 
 _AXES = ("alpha", "beta1", "beta2", "n_dis", "loss", "regularizers", "seed")
+_FIRST = ("command", "started", "git_commit", "git_dirty", "inputs", "host", "os", "cpu", "cores", "gpus")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,15 +37,17 @@ def config_table(trials: pd.DataFrame) -> ConfigTable:
     keys = sorted({key for config in configs for key in config})
     texts = [{key: shown(config.get(key)) for key in keys} for config in configs]
     differing = tuple(key for key in keys if len({text[key] for text in texts}) > 1)
+    told = records(trials, "method", "setting", "seed", "digest", "state", "last_update", "train_s", "num_attempts",
+                   "reason", "error")  # fmt: skip
     rows = tuple(
         {
-            "method": method_label(str(trial.method)), "setting": trial.setting, "seed": trial.seed,
-            "digest": trial.digest, "state": trial.state, "last_update": trial.last_update,
-            "train_s": float(trial.train_s) if trial.train_s == trial.train_s else 0.0,
-            "num_attempts": trial.num_attempts, "remark": trial.reason or trial.error,
+            "method": method_label(method), "setting": setting, "seed": seed, "digest": digest, "state": state,
+            "last_update": last_update, "train_s": train_s, "num_attempts": num_attempts, "remark": reason or error,
             "values": [text[key] for key in differing],
         }
-        for trial, text in zip(trials.itertuples(), texts, strict=True)
+        for text, (method, setting, seed, digest, state, last_update, train_s, num_attempts, reason, error) in zip(
+            texts, told, strict=True
+        )
     )  # fmt: skip
     return ConfigTable(
         common={key: texts[0][key] for key in keys if key not in differing} if texts else {},
@@ -70,9 +74,12 @@ def shown(value: Any) -> str:
 def provenance_rows(provenance: Mapping[str, Any]) -> list[tuple[str, str]]:
     """(name, value) pairs, with nested groups as "group: name"."""
     rows: list[tuple[str, str]] = []
-    for key, value in provenance.items():
-        name = key.replace("_", " ")
-        if isinstance(value, Mapping):
+    first = [key for key in _FIRST if key in provenance]
+    for key in [*first, *(key for key in provenance if key not in first)]:
+        name, value = key.replace("_", " "), provenance[key]
+        if key == "versions" and isinstance(value, Mapping):
+            rows.append((name, ", ".join(f"{package} {version}" for package, version in value.items())))
+        elif isinstance(value, Mapping):
             rows += [(f"{name}: {inner}", shown(item)) for inner, item in value.items()]
         else:
             rows.append((name, shown(value)))
@@ -110,9 +117,7 @@ def _changes(frames: StudyFrames) -> list[str]:
         own = {*_AXES, *METHODS[method].overrides}
         here, there = json.loads(text), planned.to_dict()
         return [
-            f"{key}={_typed(here[key])}"
-            for key in there
-            if key in here and key not in own and here[key] != there[key]
+            f"{key}={_typed(here[key])}" for key in there if key in here and key not in own and here[key] != there[key]
         ]
     return []
 

@@ -1,8 +1,7 @@
 """One self-contained HTML page per study and preset, readable without a network, with its figures as files beside it.
 
-    FOLDER/index.html                 everything, scripts and images included
-    FOLDER/figures/NAME.png .svg .pdf
-    FOLDER/summary.csv  summary.md
+FOLDER/index.html holds everything, scripts and images included; FOLDER/figures/ has NAME.png, .svg and .pdf of every
+figure, and beside the page lie summary.csv and summary.md.
 """
 
 import json
@@ -57,8 +56,10 @@ def write_report(store: ResultStore, study: Study, preset: Preset, *, storage_di
     write_atomically(folder / "summary.csv", summary_csv(summary, table))
     write_atomically(folder / "summary.md", summary_markdown(summary, metric_label(table.metric)))
     launched = _launched(store, study, preset)
-    page = _environment().get_template("report.html").render(
-        **_context(frames, summary, figures, judged(frames), launched)
+    page = (
+        _environment()
+        .get_template("report.html")
+        .render(**_context(frames, summary, figures, judged(frames), launched))
     )
     return write_atomically(folder / "index.html", page)
 

@@ -43,7 +43,8 @@ def progress_view(trials: pd.DataFrame) -> Progress:
     if not total:
         sentence = "No trial of this study was launched into this store."
     elif done == total:
-        sentence = f"All {total} planned trials have a result; {counts['diverged']} of them diverged."
+        every = "The one planned trial has" if total == 1 else f"All {total} planned trials have"
+        sentence = f"{every} a result; {counts['diverged']} diverged."
     else:
         waiting = total - done - counts["failed"]
         parts = [f"{waiting} still to run"] * bool(waiting) + [f"{counts['failed']} failed"] * bool(counts["failed"])
@@ -125,29 +126,27 @@ def effect_text(verdict: Verdict) -> str:
 
 def verdict_counts(verdicts: Sequence[Verdict]) -> str:
     """How many claims stand where: "1 supported, 0 contradicted, 8 undecided."."""
-    counts = Counter(verdict.verdict for verdict in verdicts)
+    counts: Counter[str] = Counter(verdict.verdict for verdict in verdicts)
     return ", ".join(f"{counts[name]} {name}" for name in _SYMBOLS) + "."
 
 
 def protocol_views(frames: StudyFrames) -> list[dict[str, Any]]:
     """One entry per protocol that has rows, the headline first."""
-    rows = frames.evaluations.drop_duplicates("protocol")
     entries = []
-    for row in rows.itertuples():
-        short = short_name(str(row.protocol))
-        described = parse(short)
+    for name, rows in frames.evaluations.groupby("protocol"):
+        short = short_name(str(name))
+        described, floors = parse(short), rows["floor"].dropna()
         repeats = f" × {described.repeats}" if described.repeats > 1 else ""
-        floors = frames.evaluations.loc[frames.evaluations["protocol"] == row.protocol, "floor"].dropna()
         entries.append(
             {
                 "label": metric_label(described.metric),
                 "headline": short == frames.preset.headline,
                 "better": "lower" if described.lower_is_better else "higher",
                 "generated": f"{described.num_generated:,}{repeats}",
-                "real": f"the first {described.num_real:,} of split {described.split}" if described.num_real else "none",
-                "extractor": row.extractor,
+                "real": f"the first {described.num_real:,} of {described.split}" if described.num_real else "none",
+                "extractor": str(rows["extractor"].iloc[0]),
                 "floor": float(floors.median()) if len(floors) else None,
-                "name": row.protocol,
+                "name": str(name),
             }
         )
     return sorted(entries, key=lambda entry: (not entry["headline"], entry["name"]))
@@ -156,21 +155,23 @@ def protocol_views(frames: StudyFrames) -> list[dict[str, Any]]:
 def meanings(table: ScoreTable) -> list[tuple[str, str]]:
     """What the words of the page mean, for this table."""
     label = metric_label(table.metric)
-    return [
-        (label, _METRICS.get(table.metric, "")),
-        ("real images score", f"The {label} of real images in place of generated ones, under the same protocol: what a "
-         "perfect generator would get. It is not 0, because the numbers of images are finite."),
-        ("score", f"{table.transform.text}: between 0 and 1, higher is better. Means, spreads and verdicts use it, because a "
-         f"diverged run has no {label} but must count."),
-        ("diverged", "Training produced values that are not finite. That is a result, and counts as worse than any other."),
-        ("missing", "Not run yet, interrupted, or failed for a technical reason. That is no result and counts nowhere."),
-        ("seed", "Methods with the same seed see the same data in the same order and the same latents. Intervals are over "
-         "seeds; the noise of measuring one trained model again is not in them."),
-        ("best and final", "Everything here is the value at the last update, not the best one on the way, which would be "
-         "chosen with hindsight."),
-    ]  # fmt: skip
+    return [(label, _METRICS.get(table.metric, ""))] + [
+        (name, text.format(label=label, transform=table.transform.text)) for name, text in _MEANINGS.items()
+    ]
 
 
+_MEANINGS = {
+    "real images score": "The {label} of real images in place of generated ones, under the same protocol: what a "
+    "perfect generator would get. It is not ideal, because the numbers of images are finite.",
+    "score": "{transform}: between 0 and 1, higher is better. Means, spreads and verdicts use it, because a diverged "
+    "run has no {label} but must count.",
+    "diverged": "Training produced values that are not finite. That is a result, and counts as worse than any other.",
+    "missing": "Not run yet, interrupted, or failed for a technical reason. That is no result and counts nowhere.",
+    "seed": "Methods with the same seed see the same data in the same order and the same latents. Intervals are over "
+    "seeds; the noise of measuring one trained model again is not in them.",
+    "final, not best": "Everything here is the value at the last update, not the best one on the way, which would be "
+    "chosen with hindsight.",
+}
 _METRICS = {
     "fid": "Fréchet distance between two normal distributions fitted to the features of generated and of real images. "
     "Lower is better. It grows with fewer images: only equal counts can be compared.",
@@ -202,11 +203,10 @@ def _grid_cell(data: SampleGridsData, method: str, setting: str) -> dict[str, An
     content, kind = encode_png(picture), "image/png"
     if len(content) > _PNG_BYTES:
         content, kind = encode_jpeg(picture), "image/jpeg"
-    words = f", {entry['words']}" if entry["words"] else ""
+    ended = "" if cell.state == "completed" else f", {cell.state}"
     return {
         **entry,
         "source": data_uri(content, kind),
         "small": max(picture.size) <= _SMALL_GRID,
-        "alt": f"{method_label(method)} at {setting}, seed {data.seed}, update {cell.update:,}{words}",
+        "alt": f"{method_label(method)} at {setting}, seed {data.seed}, update {cell.update:,}{ended}",
     }
-

@@ -28,7 +28,7 @@ _cache_dir = click.option(
     "--cache-dir", type=click.Path(path_type=Path), default=default_cache_dir, show_default="~/.cache/sngan",
     help="Prepared data sets and reference statistics.",
 )  # fmt: skip
-_data = click.option("--data", type=click.Path(path_type=Path), help="Folder with a data set's official files.")
+_data = click.option("--data-dir", type=click.Path(path_type=Path), help="Folder with a data set's official files.")
 _weights = click.option("--inception-weights", type=click.Path(path_type=Path), help="Inception weights file.")
 _device = click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1 ...")
 _threads = click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="CPU threads.")
@@ -57,7 +57,7 @@ def main() -> None:
 @_threads
 def train(
     method_name: str, setting_name: str, seed: int, updates: int, dataset: str, changes: tuple[str, ...],
-    out: Path, cache_dir: Path, data: Path | None, inception_weights: Path | None, device: str, threads: int,
+    out: Path, cache_dir: Path, data_dir: Path | None, inception_weights: Path | None, device: str, threads: int,
 ) -> None:  # fmt: skip
     """Train one trial, or go on with it from its checkpoint, and print every evaluation.
 
@@ -68,7 +68,7 @@ def train(
     base = TrialConfig.from_dict(described)
     config = METHODS[method_name].apply(SETTINGS[setting_name].apply(base))
     options = RunOptions(
-        cache_dir=cache_dir, storage_dir=out, device=device, num_threads=threads, data_dir=data,
+        cache_dir=cache_dir, storage_dir=out, device=device, num_threads=threads, data_dir=data_dir,
         inception_weights=inception_weights,
     )  # fmt: skip
     click.echo(f"trial {config.digest}: {method_name} at setting {setting_name}, seed {seed}")
@@ -86,7 +86,7 @@ def train(
 @_device
 @_threads
 def evaluate(
-    checkpoint: Path, protocols: tuple[str, ...], cache_dir: Path, data: Path | None,
+    checkpoint: Path, protocols: tuple[str, ...], cache_dir: Path, data_dir: Path | None,
     inception_weights: Path | None, device: str, threads: int,
 ) -> None:  # fmt: skip
     """Measure the generator of a checkpoint by further protocols.
@@ -97,7 +97,7 @@ def evaluate(
         cache_dir=cache_dir,
         device=device,
         num_threads=threads,
-        data_dir=data,
+        data_dir=data_dir,
         inception_weights=inception_weights,
     )
     for score in evaluate_checkpoint(checkpoint, protocols, options):
@@ -141,7 +141,7 @@ def prepare(source: Path, image_size: int, cache_dir: Path) -> None:
 @_device
 @_threads
 def floor(
-    protocol: str, dataset: str, cache_dir: Path, data: Path | None, inception_weights: Path | None, device: str,
+    protocol: str, dataset: str, cache_dir: Path, data_dir: Path | None, inception_weights: Path | None, device: str,
     threads: int,
 ) -> None:  # fmt: skip
     """Measure real images in place of generated ones: what no generator can be expected to beat.
@@ -152,10 +152,10 @@ def floor(
         cache_dir=cache_dir,
         device=device,
         num_threads=threads,
-        data_dir=data,
+        data_dir=data_dir,
         inception_weights=inception_weights,
     )
-    images = open_dataset(dataset, cache_dir=cache_dir, data_dir=data)
+    images = open_dataset(dataset, cache_dir=cache_dir, data_dir=data_dir)
     for name, value in Evaluator((protocol,), images, options).compute_floors().items():
         click.echo(f"{name}\t{value}")
 

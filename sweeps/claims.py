@@ -5,9 +5,10 @@ possibility (sweeps.rules.evidence says how); else it is "undecided" and says wh
 seeds would likely decide. One seed decides nothing.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+
+import numpy as np
 
 from sngan.fields import decode
 from sweeps.rules import RULES, Decision, Rule, decide
@@ -65,49 +66,51 @@ def _judge(claim: Claim, tables: Mapping[str, ScoreTable]) -> Verdict:
     rule = rule_of(claim)
     table = next((table for table in tables.values() if table.metric == rule.metric), None)
     if table is None:
-        text = f"{rule.metric.upper()} was not measured."
-        return Verdict(claim=claim.name, verdict="undecided", explanation=text)
-    missing = _missing(rule, table)
-    if missing:
-        text = f"No result yet for {missing}."
-        found = Verdict(claim=claim.name, verdict="undecided", protocol=table.protocol, explanation=text)
-    else:
-        found = _verdict(claim.name, decide(rule.contrasts(table)), table)
+        return _open(claim, f"{rule.metric.upper()} was not measured.", "")
+    found = _judge_on(claim, rule, table)
     if rule.datasets and table.dataset not in rule.datasets:
         about = f"This is about {table.dataset}; the claim speaks of {' and '.join(rule.datasets)}."
         found = replace(found, explanation=f"{found.explanation} {about}")
     return found
 
 
+def _judge_on(claim: Claim, rule: Rule, table: ScoreTable) -> Verdict:
+    if missing := _missing(rule, table):
+        return _open(claim, f"No result yet for {missing}.", table.protocol)
+    contrasts = rule.contrasts(table)
+    if min(contrast.num_seeds for contrast in contrasts) == 0:
+        return _open(claim, "No seed has a result for all methods and settings that are compared.", table.protocol)
+    return _verdict(claim, decide(contrasts), table)
+
+
+def _open(claim: Claim, explanation: str, protocol: str) -> Verdict:
+    return Verdict(claim=claim.name, verdict="undecided", protocol=protocol, explanation=explanation)
+
+
 def _missing(rule: Rule, table: ScoreTable) -> str:
-    """What keeps every seed from being complete, in words; "" when nothing does."""
+    """Methods, settings or cells without any result, in words; "" when there is one for each."""
     absent = [f"method {name}" for name in rule.methods if name not in table.methods]
     absent += [f"setting {name}" for name in rule.settings if name not in table.settings]
-    if absent:
-        return ", ".join(absent)
-    cells = [
+    absent = absent or [
         f"{method} at {setting}"
         for method in rule.methods
         for setting, runs in zip(rule.settings, table.pick(method, rule.settings), strict=True)
-        if not (runs >= 0).any()
+        if np.isnan(runs).all()
     ]
-    if cells:
-        return ", ".join(cells[:6]) + (f" and {len(cells) - 6} more" if len(cells) > 6 else "")
-    if min(contrast.num_seeds for contrast in rule.contrasts(table)) == 0:
-        return "any seed at all of the methods and settings that are compared"
-    return ""
+    return ", ".join(absent[:8]) + (f" and {len(absent) - 8} more" if len(absent) > 8 else "")
 
 
-def _verdict(claim: str, decision: Decision, table: ScoreTable) -> Verdict:
+def _verdict(claim: Claim, decision: Decision, table: ScoreTable) -> Verdict:
     limiting = decision.limiting
     half = limiting.half_width()
-    assert math.isfinite(limiting.mean)
+    # Differences of scores and rank correlations lie in [-1, 1]; a t interval does not know.
+    low, high = (None, None) if half is None else (max(-1.0, limiting.mean - half), min(1.0, limiting.mean + half))
     return Verdict(
-        claim=claim,
+        claim=claim.name,
         verdict=decision.verdict,
         effect=limiting.mean,
-        low=None if half is None else limiting.mean - half,
-        high=None if half is None else limiting.mean + half,
+        low=low,
+        high=high,
         effect_label=f"{limiting.label} ({limiting.unit})",
         num_seeds=decision.num_seeds,
         seeds_needed=decision.seeds_needed,
@@ -117,15 +120,20 @@ def _verdict(claim: str, decision: Decision, table: ScoreTable) -> Verdict:
 
 
 def _explanation(decision: Decision) -> str:
-    limiting, seeds = decision.limiting, f"{decision.num_seeds} seed{'s' * (decision.num_seeds != 1)}"
-    several = decision.num_contrasts > 1
+    limiting, count = decision.limiting, decision.num_contrasts
+    seeds = f"{decision.num_seeds} seed{'s' * (decision.num_seeds != 1)}"
     if decision.verdict == "supported":
-        every = f"Each of the {decision.num_contrasts} comparisons holds over {seeds}; the closest: "
-        return f"{every if several else f'Holds over {seeds}: '}{limiting.reading}."
+        every = f"Each of the {count} comparisons holds over {seeds}; the closest: "
+        return f"{every if count > 1 else f'Holds over {seeds}: '}{limiting.reading}."
     if decision.verdict == "contradicted":
-        corrected = f", also corrected for {decision.num_contrasts} comparisons" if several else ""
+        corrected = f", also corrected for {count} comparisons" if count > 1 else ""
         return f"The interval over {seeds} excludes it{corrected}: {limiting.reading}."
     if decision.num_seeds < MIN_SEEDS:
         return f"{seeds} cannot decide, {MIN_SEEDS} are the least; so far {limiting.reading}."
-    holding = f"{decision.num_holding} of {decision.num_contrasts} comparisons hold; the weakest: "
-    return f"Open after {seeds}: {holding if several else ''}{limiting.reading}."
+    if count == 1:
+        return f"Open after {seeds}: {limiting.reading}."
+    half = limiting.half_width()
+    against = half is not None and limiting.mean + half < limiting.contradict_below
+    chance = ", not beyond chance" if against else ""
+    holding = f"{decision.num_holding} of {count} comparisons hold"
+    return f"Open after {seeds}: {holding}; the weakest{chance}: {limiting.reading}."

@@ -6,16 +6,15 @@ come.
 """
 
 import contextlib
-import gc
 import io
 import logging
 import os
 import shutil
 import signal
+import socket
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -38,27 +37,24 @@ for _name, _value in _ENVIRONMENT.items():
 import ray  # noqa: E402
 from ray import tune  # noqa: E402
 
-from sngan.config import TrialConfig  # noqa: E402
 from sngan.errors import InputError, one_line  # noqa: E402
-from sngan.results import Evaluation, Outcome, RunOptions, Score  # noqa: E402
-from sweeps.engine import (  # noqa: E402
+from sngan.results import Outcome  # noqa: E402
+from sweeps.engine_interface import (  # noqa: E402
     Attempt,
     EngineOptions,
     EngineResult,
     Listener,
     RunTrial,
-    error_text,
     gpus_of_a_trial,
     interrupt,
     machine_cpus,
     signals_handled,
 )
-from sweeps.provenance import host_name, versions  # noqa: E402
+from sweeps.ray_worker import decode_evaluation, train_trial  # noqa: E402
 from sweeps.study import PlannedTrial  # noqa: E402
 
-logger = logging.getLogger(__name__)
-
 _OBJECT_STORE_BYTES = 100 * 2**20  # results are small; Ray's minimum is 75 MB
+_CONNECT_TIMEOUT_S = 10
 _LONGEST_SOCKET_FOLDER = 40  # characters; Ray adds 60 for its sockets, which end at 107
 
 
@@ -76,9 +72,7 @@ def run_ray(
             relay.stopping = True
     if relay.error is not None:
         raise relay.error
-    return EngineResult(
-        finished=frozenset(relay.finished), failed=dict(relay.failed), interrupted=relay.stopping
-    )
+    return EngineResult(finished=frozenset(relay.finished), failed=dict(relay.failed), interrupted=relay.stopping)
 
 
 @contextlib.contextmanager
@@ -97,29 +91,49 @@ def _cluster(options: EngineOptions, scratch: Path) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
     try:
-        if options.address == "none":
-            os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # else Ray writes a token into the home folder
-            ray.init(
-                address="local",
-                num_cpus=machine_cpus() if options.num_cpus is None else options.num_cpus,
-                num_gpus=options.num_gpus,
-                object_store_memory=_OBJECT_STORE_BYTES,
-                include_dashboard=False,
-                _temp_dir=str(scratch / "ray") if len(str(scratch)) <= _LONGEST_SOCKET_FOLDER else None,
-                **quiet,
-            )
-        else:
-            ray.init(address=options.address, **quiet)
-    except (ConnectionError, RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
-        raise InputError(
-            f"cannot start or reach Ray (address {options.address!r}): {one_line(error)}"
-        ) from error
-    try:
+        try:
+            _connect(options, scratch)
+        except (ConnectionError, RuntimeError, OSError, ray.exceptions.RayError) as error:
+            raise InputError(f"cannot start or reach Ray (--address {options.address}): {one_line(error)}") from error
         yield
     finally:
         ray.shutdown()
+
+
+def _connect(options: EngineOptions, scratch: Path) -> None:
+    if options.address != "none":
+        _check_address(options.address)
+        ray.init(address=options.address, log_to_driver=False, logging_level=logging.ERROR)
+        return
+    os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # else Ray writes a token into the home folder
+    ray.init(
+        address="local",
+        num_cpus=machine_cpus() if options.num_cpus is None else options.num_cpus,
+        num_gpus=options.num_gpus,
+        object_store_memory=_OBJECT_STORE_BYTES,
+        include_dashboard=False,
+        _temp_dir=str(scratch / "ray") if len(str(scratch)) <= _LONGEST_SOCKET_FOLDER else None,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+    )
+
+
+def _check_address(address: str) -> None:
+    """Refuse what would fail late: Ray tries a dead address for minutes, and a Ray client has no driver here."""
+    if "://" in address:
+        raise InputError(
+            f"address {address!r}: a driver outside the cluster could not write the results of trials inside it.\n"
+            "Start this command on a machine of the cluster with --address auto, or HOST:PORT of its head."
+        )
+    host, separator, port = address.rpartition(":")
+    if separator and port.isdigit():
+        try:
+            socket.create_connection((host, int(port)), timeout=_CONNECT_TIMEOUT_S).close()
+        except OSError as error:
+            raise InputError(f"no Ray cluster answers at {address}: {error.strerror or error}.") from error
+    elif address != "auto":
+        raise InputError(f"address {address!r} is none of: none, auto, HOST:PORT.")
 
 
 def _fit(
@@ -131,7 +145,7 @@ def _fit(
 ) -> None:
     resources = _resources(options)
     train = tune.with_parameters(
-        _train,
+        train_trial,
         configs={trial.digest: trial.config.to_dict() for trial in trials},
         options=options.run_options(resources["gpu"]),
         run_trial=run_trial,
@@ -179,41 +193,6 @@ def _resources(options: EngineOptions) -> dict[str, float]:
     return {"cpu": options.cpus_per_trial, "gpu": gpus}
 
 
-def _train(
-    config: Mapping[str, Any], *, configs: Mapping[str, Any], options: RunOptions, run_trial: RunTrial
-) -> None:
-    """What a worker does with one trial. Only plain values travel to the driver."""
-    tune.report({"attempt": asdict(Attempt(host=host_name(), device=options.device, versions=versions()))})
-
-    def report(evaluation: Evaluation) -> None:
-        tune.report({"evaluation": encode_evaluation(evaluation)})
-
-    try:
-        outcome = run_trial(TrialConfig.from_dict(configs[config["digest"]]), options, report)
-    except InputError as error:
-        tune.report({"input_error": str(error)})  # trying again would find the same mistake
-    except Exception as error:
-        tune.report({"error": error_text(error)})
-        raise  # for Tune to count the failure and start again
-    else:
-        tune.report({"outcome": asdict(outcome)})
-    finally:
-        gc.collect()  # the next trial of this process starts with what this one held given back
-
-
-def encode_evaluation(evaluation: Evaluation) -> dict[str, Any]:
-    """`evaluation` as plain values; `decode_evaluation` is the inverse."""
-    samples = None if evaluation.samples is None else evaluation.samples.as_posix()
-    return {**asdict(evaluation), "samples": samples}
-
-
-def decode_evaluation(data: Mapping[str, Any]) -> Evaluation:
-    """The Evaluation that `encode_evaluation` made `data` of."""
-    scores = tuple(Score(**score) for score in data["scores"])
-    samples = None if data["samples"] is None else Path(data["samples"])
-    return Evaluation(**{**data, "scores": scores, "samples": samples})
-
-
 class _Relay(tune.Callback):  # type: ignore[misc]  # Ray has no types
     """Hands on to the listener what Tune tells the driver, and keeps the account of how trials ended."""
 
@@ -253,7 +232,7 @@ class _Relay(tune.Callback):  # type: ignore[misc]  # Ray has no types
                     ray.kill(actor)
 
     def on_trial_result(self, trial: Any, result: dict[str, Any], **_info: Any) -> None:
-        """A message from a worker: see `_train`."""
+        """A message from a worker: see `sweeps.ray_worker`."""
         planned = self._trials[trial.config["digest"]]
         if "attempt" in result:
             self._tell(self._listener.on_start, planned, Attempt(**result["attempt"]))

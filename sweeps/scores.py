@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -81,7 +82,7 @@ def worsened(scores: FloatArray, factor: float) -> FloatArray:
     return scores / (factor - (factor - 1) * scores)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class ScoreTable:
     """One protocol's numbers of a study.
 
@@ -124,12 +125,12 @@ class ScoreTable:
         """How values become scores; figures state its `text`."""
         return Transform.of(self.metric, self.floor)
 
-    @property
+    @cached_property
     def scores(self) -> FloatArray:
         """Bounded scores [M, S, K] in [0, 1], higher better, diverged = 0; NaN only where missing."""
         return np.where(self.diverged, 0.0, self.transform(self.values))
 
-    @property
+    @cached_property
     def ordered(self) -> FloatArray:
         """Values [M, S, K] with diverged runs at the worst end, +inf or -inf: for medians in the metric's
         units.

@@ -47,9 +47,7 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interval:
-    """The ends of a percentile interval, each of the statistic's own shape, and the fewest seeds of any
-    setting.
-    """
+    """The ends of a percentile interval, each of the statistic's own shape, and the fewest seeds of any setting."""
 
     low: FloatArray
     high: FloatArray

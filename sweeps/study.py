@@ -84,7 +84,6 @@ class Study:
 STUDIES: Registry[Study] = Registry("study", package="sweeps.studies")
 
 
-
 def plan(
     preset: Preset,
     *,

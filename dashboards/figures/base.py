@@ -8,13 +8,13 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-import altair as alt
 from PIL import Image
 
 from dashboards.figures.frames import StudyFrames
+from dashboards.figures.style import Chart
 from sngan.registry import Registry
 
-Drawing = alt.Chart | alt.LayerChart | alt.FacetChart | alt.HConcatChart | alt.VConcatChart | Image.Image
+Drawing = Chart | Image.Image
 
 
 @dataclass(frozen=True, kw_only=True)

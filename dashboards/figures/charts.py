@@ -9,7 +9,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from dashboards.figures.style import INK, themed
+from dashboards.figures.style import INK, Chart, themed
 
 _MAX_TICKS = 8
 _RAIL = 0.11  # height of a rail, as a fraction of the axis
@@ -31,6 +31,26 @@ def _plain_value(value: Any) -> Any:
         # Ten significant digits: nobody sees more, and pages stay small.
         return float(f"{value:.10g}") if math.isfinite(value) else None
     return None if value is pd.NA else value
+
+
+def hover(*fields: str) -> list[alt.Tooltip]:
+    """What a mark tells when pointed at: each field as "name:type|title|format", the last two optional."""
+    parts = [[*field.split("|"), "", ""] for field in fields]
+    return [
+        alt.Tooltip(name, title=title or name.partition(":")[0], format=form) if form else
+        alt.Tooltip(name, title=title or name.partition(":")[0])
+        for name, title, form, *_ in parts
+    ]  # fmt: skip
+
+
+def choice() -> alt.Parameter:
+    """The selection that legends control: methods clicked there stay, the others fade."""
+    return alt.selection_point(fields=["label"], bind="legend", name="chosen")
+
+
+def faded(chosen: alt.Parameter, opacity: float, rest: float) -> Any:
+    """`opacity` for chosen methods (all of them while none is chosen), `rest` for the others."""
+    return alt.condition(chosen, alt.value(opacity), alt.value(rest))
 
 
 @dataclass(frozen=True)
@@ -68,7 +88,7 @@ class ScoreAxis:
         """The scale, long enough for the rails that are shown."""
         above, below = (diverged, missing) if self.diverged > self.high else (missing, diverged)
         ends = [self.bottom if below else self.low, self.top if above else self.high]
-        return alt.Scale(type=self.scale, domain=ends, nice=False, zero=False)  # type: ignore[arg-type]
+        return alt.Scale(type="log" if self.scale == "log" else "linear", domain=ends, nice=False)
 
     def place(self, value: float, *, diverged: bool) -> float:
         """Where a trial is drawn: its value, or the rail that tells what became of it."""
@@ -106,12 +126,16 @@ def score_axis(values: Sequence[float], *, lower_is_better: bool) -> ScoreAxis:
 def log_ticks(low: float, high: float) -> tuple[float, ...]:
     """Round values between `low` and `high` (both > 0), at most 8, as even as a logarithmic axis allows."""
     exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    choices = [
+    choices: list[list[float]] = [
         [float(f"{step * 10.0**e:.6g}") for e in exponents for step in steps if low <= step * 10.0**e <= high]
         for steps in _LOG_STEPS
     ]
-    fitting = [choice for choice in choices if 0 < len(choice) <= _MAX_TICKS]
-    return tuple(max(fitting, key=len)) if fitting else tuple(choices[0][:: len(choices[0]) // _MAX_TICKS + 1])
+    richest = max((len(found) for found in choices if len(found) <= _MAX_TICKS), default=0)
+    for found in choices:
+        if len(found) == richest > 0:
+            return tuple(found)
+    # So many powers of ten that some must go.
+    return tuple(choices[0][:: len(choices[0]) // _MAX_TICKS + 1])
 
 
 def linear_ticks(low: float, high: float) -> tuple[float, ...]:
@@ -122,7 +146,7 @@ def linear_ticks(low: float, high: float) -> tuple[float, ...]:
     return tuple(float(f"{index * step:.6g}") for index in range(first, last + 1))
 
 
-def note(text: str) -> alt.Chart:
+def note(text: str) -> Chart:
     """A chart that holds nothing but a sentence, for figures without data."""
     chart = (
         alt.Chart(alt.InlineData(values=[{"text": text}]))

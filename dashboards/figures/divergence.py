@@ -8,13 +8,13 @@ import altair as alt
 import pandas as pd
 
 from dashboards.figures.base import Drawing, Figure, FigureData, register
-from dashboards.figures.charts import inline, note
-from dashboards.figures.frames import StudyFrames, has_results, seeds_sentence
-from dashboards.figures.style import INK, method_colours, method_labels, method_shapes, themed
+from dashboards.figures.charts import hover, inline, note
+from dashboards.figures.frames import StudyFrames, has_results, records, seeds_sentence
+from dashboards.figures.style import INK, method_colours, method_label, method_labels, method_shapes, themed
 from sweeps.scores import ScoreTable
 from sweeps.statistics import divergence_rate
 
-_WIDTH, _STEP = 460, 26  # pixels
+_WIDTH, _STEP = 700, 26  # pixels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,11 +39,11 @@ class Divergence(Figure[DivergenceData]):
             return DivergenceData(absent="No trial has a result yet.")
         rates = pd.DataFrame(_rates(table))
         counts = ", ".join(
-            f"{label} {row.num_diverged} of {row.num_runs}"
-            for label, row in zip(method_labels(rates["method"]), rates.itertuples(), strict=True)
+            f"{method_label(method)} {count} of {total}"
+            for method, count, total in records(rates, "method", "num_diverged", "num_runs")
         )
         return DivergenceData(
-            seeds=seeds_sentence(len(table.seeds)),
+            seeds=seeds_sentence(table),
             alt_text=f"Diverged runs: {counts}.",
             methods=table.methods,
             rates=rates,
@@ -53,34 +53,26 @@ class Divergence(Figure[DivergenceData]):
         """Points on a line from 0 to 100 %, intervals as bars, counts beside them."""
         if data.absent:
             return note(data.absent)
-        rates = data.rates.assign(
-            label=method_labels(data.rates["method"]),
-            count=[f"{row.num_diverged} of {row.num_runs}" for row in data.rates.itertuples()],
-        )
+        counts = [f"{count} of {total}" for count, total in records(data.rates, "num_diverged", "num_runs")]
+        rates = data.rates.assign(label=method_labels(data.rates["method"]), count=counts)
         base = alt.Chart(inline(rates)).encode(
             y=alt.Y("label:N", sort=method_labels(data.methods), title=None, axis=alt.Axis(labelFontSize=12)),
             color=alt.Color("label:N", scale=method_colours(data.methods), legend=None),
-            tooltip=[
-                alt.Tooltip("label:N", title="method"),
-                alt.Tooltip("count:N", title="diverged"),
-                alt.Tooltip("rate:Q", format=".0%"),
-                alt.Tooltip("low:Q", title="from", format=".0%"),
-                alt.Tooltip("high:Q", title="to", format=".0%"),
-                alt.Tooltip("settings:N", title="at settings"),
-            ],
+            tooltip=hover("label:N|method", "count:N|diverged", "rate:Q||.0%", "low:Q|from|.0%", "high:Q|to|.0%",
+                          "settings:N|at settings"),
+        )  # fmt: skip
+        axis, unit = alt.Axis(title="diverged runs", format="%", tickCount=5), alt.Scale(domain=[0, 1])
+        bars = base.mark_rule(strokeWidth=4, opacity=0.35, strokeCap="round")
+        points = base.mark_point(filled=True, size=80, opacity=1)
+        words = base.mark_text(align="left", fontSize=11)
+        chart = alt.layer(
+            bars.encode(x=alt.X("low:Q", axis=axis, scale=unit), x2="high:Q"),
+            points.encode(
+                x=alt.X("rate:Q", axis=axis, scale=unit),
+                shape=alt.Shape("label:N", scale=method_shapes(data.methods), legend=None),
+            ),
+            words.encode(x=alt.value(_WIDTH + 12), text="count:N", color=alt.value(INK)),
         )
-        axis = alt.Axis(title="diverged runs", format="%", tickCount=5)
-        scale = alt.Scale(domain=[0, 1])
-        bars = base.mark_rule(strokeWidth=4, opacity=0.35, strokeCap="round").encode(
-            x=alt.X("low:Q", axis=axis, scale=scale), x2="high:Q"
-        )
-        points = base.mark_point(filled=True, size=80, opacity=1).encode(
-            x=alt.X("rate:Q", axis=axis, scale=scale), shape=alt.Shape("label:N", scale=method_shapes(data.methods), legend=None)
-        )
-        counts = base.mark_text(align="left", fontSize=11).encode(
-            x=alt.value(_WIDTH + 12), text="count:N", color=alt.value(INK)
-        )
-        chart = alt.layer(bars, points, counts)
         return themed(chart.properties(width=_WIDTH, height=_STEP * len(data.methods)))
 
 

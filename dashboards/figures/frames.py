@@ -1,10 +1,10 @@
 """StudyFrames: everything that figures may look at, read from the store once."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -95,6 +95,11 @@ def _ordered(names: Iterable[object], catalog: Iterable[str]) -> tuple[str, ...]
     return (*known, *sorted(present.difference(known)))
 
 
+def records(frame: pd.DataFrame, *columns: str) -> Iterator[tuple[Any, ...]]:
+    """The rows of some columns as tuples of plain values."""
+    return zip(*(frame[column].tolist() for column in columns), strict=True)
+
+
 def metric_label(metric: str) -> str:
     """How axes and tables write a metric."""
     return METRIC_LABELS.get(metric, metric)
@@ -105,8 +110,13 @@ def has_results(table: ScoreTable | None) -> bool:
     return table is not None and bool(np.isfinite(table.values).any() or table.diverged.any())
 
 
-def seeds_sentence(num_seeds: int) -> str:
-    """How many seeds there are and what that permits to say."""
-    if num_seeds == 1:
+def seeds_sentence(table: ScoreTable) -> str:
+    """How many seeds stand behind the cells of a table, and what that permits to say."""
+    counts = (~table.missing).sum(axis=-1)
+    least, most, planned = int(counts.min()), int(counts.max()), len(table.seeds)
+    if planned == 1:
         return "One seed: nothing is known yet about the spread between training runs."
-    return f"{num_seeds} seeds per method and setting."
+    if least == planned:
+        return f"{planned} seeds per method and setting."
+    found = str(most) if least == most else f"{least} to {most}"
+    return f"{found} of {planned} seeds per method and setting have a result so far."

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 
 from dashboards.figures.base import Drawing, Figure, FigureData, register
-from dashboards.figures.charts import inline, note
-from dashboards.figures.frames import StudyFrames, has_results, metric_label, seeds_sentence
+from dashboards.figures.charts import hover, inline, note
+from dashboards.figures.frames import StudyFrames, has_results, metric_label, records, seeds_sentence
 from dashboards.figures.style import INK, contrast, method_label, method_labels, number, themed
 from sweeps.scores import ScoreTable
-from sweeps.statistics import setting_medians
+from sweeps.statistics import FloatArray, setting_medians
 
-_CELL_WIDTH, _CELL_HEIGHT = 74, 36  # pixels
+_CELL_WIDTH, _CELL_HEIGHT = 118, 38  # pixels
 # From the best score to the worst: dark blue over green to pale yellow, even in lightness, safe for colour-blind eyes.
 _STOPS = ("#20388a", "#1f73ad", "#2fa6b6", "#8fd2ae", "#fbf3b9")
 _DIVERGED = "#4d525b"
@@ -46,9 +46,12 @@ class HeatMap(Figure[HeatMapData]):
             return HeatMapData(absent="No trial has a result under the headline protocol yet.")
         label = metric_label(table.metric)
         cells = pd.DataFrame(_cells(table))
-        shown = ", ".join(f"{method_label(row.method)} {row.setting}: {row.text}" for row in cells.itertuples())
+        shown = ", ".join(
+            f"{method_label(method)} {setting}: {text}"
+            for method, setting, text in records(cells, "method", "setting", "text")
+        )
         return HeatMapData(
-            seeds=seeds_sentence(len(table.seeds)),
+            seeds=seeds_sentence(table),
             alt_text=f"Median {label} by method and setting. {shown}.",
             metric=label,
             methods=table.methods,
@@ -60,36 +63,33 @@ class HeatMap(Figure[HeatMapData]):
         """Coloured squares with the number, and how many seeds diverged or are missing, in them."""
         if data.absent:
             return note(data.absent)
-        look = {"title": None, "domain": False, "ticks": False, "labelFontSize": 12, "labelPadding": 8}
         gap = alt.Scale(paddingInner=0.045, paddingOuter=0)
+        across, down = (
+            alt.Axis(title=None, orient=side, labelAngle=0, domain=False, ticks=False, labelFontSize=12, labelPadding=8)
+            for side in ("top", "left")
+        )
         base = alt.Chart().encode(
-            x=alt.X("setting:N", sort=list(data.settings), axis=alt.Axis(orient="top", labelAngle=0, **look), scale=gap),
-            y=alt.Y("label:N", sort=method_labels(data.methods), axis=alt.Axis(**look), scale=gap),
-        )
-        tooltip = [
-            alt.Tooltip("label:N", title="method"),
-            alt.Tooltip("setting:N"),
-            alt.Tooltip("text:N", title=f"median {data.metric}"),
-            alt.Tooltip("num_seeds:Q", title="seeds with a result"),
-            alt.Tooltip("num_diverged:Q", title="diverged"),
-            alt.Tooltip("num_missing:Q", title="missing"),
-        ]
-        squares = base.mark_rect(stroke=INK, strokeOpacity=0.12, cornerRadius=3).encode(
-            fill=alt.Fill("fill:N", scale=None), tooltip=tooltip
-        )
-        words = base.transform_filter("datum.detail == ''").mark_text(fontSize=12.5)
-        upper = base.transform_filter("datum.detail != ''").mark_text(fontSize=12.5, dy=-6)
-        lower = base.transform_filter("datum.detail != ''").mark_text(fontSize=9.5, dy=8)
+            x=alt.X("setting:N", sort=list(data.settings), axis=across, scale=gap),
+            y=alt.Y("label:N", sort=method_labels(data.methods), axis=down, scale=gap),
+            tooltip=hover("label:N|method", "setting:N", f"text:N|median {data.metric}",
+                          "num_seeds:Q|seeds with a result", "num_diverged:Q|diverged", "num_missing:Q|missing"),
+        )  # fmt: skip
         ink = alt.Color("ink:N", scale=None)
+        squares = base.mark_rect(stroke=INK, strokeOpacity=0.12, cornerRadius=3)
+        alone, detailed = (base.transform_filter(f"datum.detail {sign} ''") for sign in ("==", "!="))
         chart = alt.layer(
-            squares,
-            words.encode(text="text:N", color=ink, tooltip=tooltip),
-            upper.encode(text="text:N", color=ink, tooltip=tooltip),
-            lower.encode(text="detail:N", color=ink, tooltip=tooltip),
+            squares.encode(fill=alt.Fill("fill:N", scale=None)),
+            alone.mark_text(fontSize=12.5).encode(text="text:N", color=ink),
+            detailed.mark_text(fontSize=12.5, dy=-6).encode(text="text:N", color=ink),
+            detailed.mark_text(fontSize=9.5, dy=8).encode(text="detail:N", color=ink),
             data=inline(data.cells.assign(label=method_labels(data.cells["method"]))),
         )
-        size = {"width": _CELL_WIDTH * len(data.settings), "height": _CELL_HEIGHT * len(data.methods)}
-        return themed(chart.properties(view=alt.ViewBackground(stroke=None), **size))
+        chart = chart.properties(
+            width=_CELL_WIDTH * len(data.settings),
+            height=_CELL_HEIGHT * len(data.methods),
+            view=alt.ViewBackground(stroke=None),
+        )
+        return themed(chart)
 
 
 def _cells(table: ScoreTable) -> Iterator[dict[str, Any]]:
@@ -117,7 +117,7 @@ def _detail(total: int, num_seeds: int, num_diverged: int, median: float) -> str
     return ", ".join(parts)
 
 
-def _fill(median: float, medians: np.ndarray[Any, np.dtype[np.float64]]) -> str:
+def _fill(median: float, medians: FloatArray) -> str:
     """The cell's colour: where its median lies between the best and the worst one, on the metric's axis."""
     if np.isnan(median):
         return "transparent"

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from dashboards.figures.base import Drawing, Figure, FigureData, register
-from dashboards.figures.charts import ScoreAxis, inline, note, score_axis
+from dashboards.figures.charts import ScoreAxis, choice, faded, hover, inline, note, score_axis
 from dashboards.figures.frames import StudyFrames, metric_label, seeds_sentence
 from dashboards.figures.style import (
     method_colours,
@@ -47,13 +47,14 @@ class LearningCurves(Figure[LearningCurvesData]):
         """Median and range over seeds at every evaluated update, under the headline protocol."""
         rows, table = frames.headline_evaluations, frames.headline
         if not np.isfinite(rows["value"].to_numpy(dtype=float)).any():
-            return LearningCurvesData(absent="No trial has been evaluated yet.")
+            reason = "No trial has been evaluated yet." if rows.empty else "No evaluation gave a finite score."
+            return LearningCurvesData(absent=reason)
         worst = np.inf if table.lower_is_better else -np.inf
         curves = pd.DataFrame(_curves(rows, frames.trials, worst))
         label = metric_label(table.metric)
-        finite = curves[["median", "low", "high"]].to_numpy(dtype=float).ravel()
+        finite = curves[["median", "low", "high"]].to_numpy(dtype=float).ravel().tolist()
         return LearningCurvesData(
-            seeds=seeds_sentence(frames.num_seeds),
+            seeds=seeds_sentence(table),
             alt_text=f"{label} against generator updates, one panel per setting, one line per method "
             f"({', '.join(method_labels(frames.methods))}).",
             metric=label,
@@ -68,56 +69,70 @@ class LearningCurves(Figure[LearningCurvesData]):
         """Panels over settings with one axis; choosing methods in the legend fades the others."""
         if data.absent or data.axis is None:
             return note(data.absent)
-        axis = data.axis
-        table = pd.concat([_clipped(data.curves, axis).assign(kind="curve"), data.ends.assign(kind="end")])
-        table["label"] = method_labels(table["method"])
-        last = data.curves[np.isfinite(data.curves["median"])].groupby(["method", "setting"])["update"].max()
-        table["last"] = [last.get((row.method, row.setting)) == row.update for row in table.itertuples()]
-        chosen = alt.selection_point(fields=["label"], bind="legend", name="chosen")
-        base = alt.Chart().encode(
-            x=alt.X("update:Q", axis=alt.Axis(title="generator updates", tickCount=4, format="~s", grid=False)),
-            color=alt.Color("label:N", scale=method_colours(data.methods), title="method"),
-        )
-        y_axis, y_scale = axis.encode(data.metric), axis.domain()
-        curve = base.transform_filter("datum.kind == 'curve'")
-        seen = lambda high, low: alt.condition(chosen, alt.value(high), alt.value(low))  # noqa: E731
-        tooltip = [
-            alt.Tooltip("label:N", title="method"),
-            alt.Tooltip("setting:N"),
-            alt.Tooltip("update:Q", format=","),
-            alt.Tooltip("median:Q", format=".4~g"),
-            alt.Tooltip("low:Q", title="lowest seed", format=".4~g"),
-            alt.Tooltip("high:Q", title="highest seed", format=".4~g"),
-            alt.Tooltip("num_seeds:Q", title="seeds"),
-            alt.Tooltip("num_diverged:Q", title="diverged"),
-        ]
-        band = curve.mark_area(clip=True).encode(
-            y=alt.Y("band_low:Q", axis=y_axis, scale=y_scale), y2="band_high:Q", opacity=seen(0.11, 0.02)
-        )
-        line = curve.mark_line(clip=True, strokeWidth=1.8).encode(
-            y=alt.Y("median:Q", axis=y_axis, scale=y_scale),
-            strokeDash=alt.StrokeDash("method:N", scale=method_dashes(data.methods), legend=None),
-            opacity=seen(0.95, 0.08),
-        )
-        dots = curve.mark_point(filled=True, size=22, clip=True).encode(
-            y=alt.Y("median:Q", axis=y_axis, scale=y_scale), tooltip=tooltip, opacity=seen(0.9, 0.08)
-        )
-        heads = curve.transform_filter("datum.last").mark_point(filled=True, size=75).encode(
-            y=alt.Y("median:Q", axis=y_axis, scale=y_scale),
-            shape=alt.Shape("label:N", scale=method_shapes(data.methods), title="method"),
-            opacity=seen(1, 0.08),
-            tooltip=tooltip,
-        )
-        crosses = base.transform_filter("datum.kind == 'end'").mark_text(text="✕", fontSize=13, fontWeight="bold").encode(
-            y=alt.Y("value:Q", axis=y_axis, scale=y_scale),
-            opacity=seen(1, 0.08),
-            tooltip=[alt.Tooltip("label:N", title="method"), "setting:N", "seed:N", alt.Tooltip("update:Q", title="diverged after")],
-        )
-        layers = alt.layer(band, line, dots, heads.add_params(chosen), crosses, data=inline(table))
-        chart = layers.properties(width=_WIDTH, height=_HEIGHT).facet(
+        axis = alt.Axis(title="generator updates", tickCount=4, format="~s", grid=False)
+        ends = [int(data.curves["update"].min()), int(data.curves["update"].max())]
+        ends = ends if ends[0] < ends[1] else [ends[0] - 1, ends[1] + 1]
+        x = alt.X("update:Q", axis=axis, scale=alt.Scale(domain=ends, nice=False))
+        colour = alt.Color("label:N", scale=method_colours(data.methods), title="method")
+        base = alt.Chart().encode(x=x, color=colour)
+        layers = alt.layer(*_marks(base, data, data.axis), data=inline(_table(data, data.axis)))
+        panels = layers.properties(width=_WIDTH, height=_HEIGHT).facet(
             alt.Facet("setting:N", title=None, sort=list(data.settings)), columns=_COLUMNS
         )
-        return themed(chart)
+        return themed(panels)
+
+
+def _marks(base: alt.Chart, data: LearningCurvesData, axis: ScoreAxis) -> list[alt.Chart]:
+    """Bands, lines, dots at the evaluations, a symbol at the end of every line, crosses where a seed diverged."""
+    chosen = choice()
+    ticks, scale = axis.encode(data.metric), axis.domain()
+    median = alt.Y("median:Q", axis=ticks, scale=scale)
+    told = hover("label:N|method", "setting:N", "update:Q||,", f"median:Q|median {data.metric}|.4~g",
+                 "low:Q|lowest seed|.4~g", "high:Q|highest seed|.4~g", "num_seeds:Q|seeds",
+                 "num_diverged:Q|diverged")  # fmt: skip
+    curve = base.transform_filter("datum.kind == 'curve'")
+    band = curve.mark_area(clip=True).encode(
+        y=alt.Y("band_low:Q", axis=ticks, scale=scale), y2="band_high:Q", opacity=faded(chosen, 0.11, 0.02)
+    )
+    line = curve.mark_line(clip=True, strokeWidth=1.8).encode(
+        y=median,
+        strokeDash=alt.StrokeDash("method:N", scale=method_dashes(data.methods), legend=None),
+        opacity=faded(chosen, 0.95, 0.08),
+    )
+    dots = curve.mark_point(filled=True, size=22, clip=True)
+    heads = curve.transform_filter("datum.last").mark_point(filled=True, size=75)
+    crosses = base.transform_filter("datum.kind == 'end'").mark_text(text="✕", fontSize=13, fontWeight="bold")
+    return [
+        band,
+        line,
+        dots.encode(y=median, tooltip=told, opacity=faded(chosen, 0.9, 0.08)),
+        heads.encode(
+            y=median,
+            tooltip=told,
+            opacity=faded(chosen, 1, 0.08),
+            shape=alt.Shape("label:N", scale=method_shapes(data.methods), title="method"),
+        ).add_params(chosen),
+        crosses.encode(
+            y=alt.Y("value:Q", axis=ticks, scale=scale),
+            opacity=faded(chosen, 1, 0.08),
+            tooltip=hover("label:N|method", "setting:N", "seed:N", "update:Q|diverged after|,"),
+        ),
+    ]
+
+
+def _table(data: LearningCurvesData, axis: ScoreAxis) -> pd.DataFrame:
+    """Curves and ends as one table; bands are cut at the ends of the axis, `last` is where a line ends."""
+    curves = data.curves
+    last = curves["update"].where(np.isfinite(curves["median"]))
+    last = last.groupby([curves["method"], curves["setting"]]).transform("max")
+    curves = curves.assign(
+        kind="curve",
+        band_low=curves["low"].clip(axis.low, axis.high),
+        band_high=curves["high"].clip(axis.low, axis.high),
+        last=curves["update"] == last,
+    )
+    table = pd.concat([curves, data.ends.assign(kind="end", last=False)], ignore_index=True)
+    return table.assign(label=method_labels(table["method"]))
 
 
 def _curves(rows: pd.DataFrame, trials: pd.DataFrame, worst: float) -> Iterator[dict[str, Any]]:
@@ -144,14 +159,8 @@ def _ends(rows: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame:
     columns = ["method", "setting", "seed", "update", "value"]
     diverged = trials.loc[trials["state"] == "diverged", "digest"]
     finite = rows[rows["digest"].isin(diverged) & np.isfinite(rows["value"])].sort_values("update")
-    return finite.groupby("digest", sort=False).last().reset_index()[columns]
-
-
-def _clipped(curves: pd.DataFrame, axis: ScoreAxis) -> pd.DataFrame:
-    """With the columns band_low and band_high: the range, cut at the ends of the axis."""
-    return curves.assign(
-        band_low=curves["low"].clip(axis.low, axis.high), band_high=curves["high"].clip(axis.low, axis.high)
-    )
+    last: pd.DataFrame = finite.drop_duplicates("digest", keep="last")[columns]
+    return last.reset_index(drop=True)
 
 
 register(

@@ -9,12 +9,11 @@ import numpy as np
 import pandas as pd
 
 from dashboards.figures.base import Drawing, Figure, FigureData, register
-from dashboards.figures.charts import ScoreAxis, inline, note, score_axis
+from dashboards.figures.charts import ScoreAxis, hover, inline, note, score_axis
 from dashboards.figures.frames import StudyFrames, has_results, metric_label, seeds_sentence
 from dashboards.figures.style import (
     INK,
     method_colours,
-    method_label,
     method_labels,
     method_shapes,
     scientific,
@@ -23,7 +22,8 @@ from dashboards.figures.style import (
 from sweeps.scores import ScoreTable
 from sweeps.statistics import setting_medians
 
-_PANEL, _HEIGHT = 80, 290  # pixels
+_WIDTH, _HEIGHT = 930, 290  # pixels, all panels together
+_NARROWEST, _WIDEST, _GAP = 80, 170, 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +59,7 @@ class MetricBySetting(Figure[MetricBySettingData]):
         axis = score_axis(values, lower_is_better=table.lower_is_better)
         runs = pd.DataFrame(_runs(table, axis))
         return MetricBySettingData(
-            seeds=seeds_sentence(len(table.seeds)),
+            seeds=seeds_sentence(table),
             alt_text=f"Final {label} of {len(table.methods)} methods at settings {', '.join(table.settings)}; "
             f"{(runs['state'] == 'diverged').sum()} of {len(runs)} trials diverged, "
             f"{(runs['state'] == 'missing').sum()} are missing.",
@@ -79,104 +79,99 @@ class MetricBySetting(Figure[MetricBySettingData]):
         missing = bool((data.runs["state"] == "missing").any())
         axis = data.axis.encode(data.metric, diverged=True, missing=missing)
         scale = data.axis.domain(diverged=True, missing=missing)
-        x = alt.X("setting:N", sort=list(data.settings), scale=alt.Scale(domain=list(data.settings)))
-        x = x.axis(title=None, labelAngle=0 if max(map(len, data.settings)) <= 2 else -45, grid=False)
-        y = alt.Y("y:Q", axis=axis, scale=scale)
-        chart = alt.Chart()
-        rails = [
-            chart.transform_filter("datum.kind == 'frame'")
-            .mark_rect(color=INK, opacity=0.055)
-            .encode(y=alt.Y(f"{rail}_low:Q", axis=axis, scale=scale), y2=f"{rail}_high:Q")
-            for rail in ("diverged", "missing")[: 1 + missing]
+        layers = [
+            *_rails(axis, scale, missing=missing),
+            *_floor(data, axis, scale),
+            *_trials(data, alt.Y("y:Q", axis=axis, scale=scale)),
         ]
-        layers = [*rails, *_floor(data, axis, scale), *_trial_marks(chart, data, x, y)]
-        faceted = (
-            alt.layer(*layers, data=inline(_table(data)))
-            .properties(width=max(_PANEL, 14 * len(data.settings)), height=_HEIGHT)
+        header = alt.Header(labelPadding=6, labelFontSize=11)
+        panels = (
+            alt.layer(*layers, data=inline(_table(data, data.axis)))
+            .properties(width=_panel_width(data), height=_HEIGHT)
             .facet(
-                alt.Column("label:N", title=None, sort=method_labels(data.methods), header=alt.Header(labelPadding=6, labelFontSize=11)),
-                spacing=5,
+                column=alt.Column("label:N", title=None, sort=method_labels(data.methods), header=header),
+                spacing=_GAP,
             )
         )
-        return themed(faceted)
+        return themed(panels)
+
+
+def _panel_width(data: MetricBySettingData) -> int:
+    share = _WIDTH // len(data.methods) - _GAP
+    return max(min(share, _WIDEST), _NARROWEST, 13 * len(data.settings))
 
 
 def _absence(metric: str) -> str:
     if not metric:
         return "No trial has a result under the headline protocol yet."
-    return f"No {metric_label(metric)} was measured: its feature network or its weights were not there."
+    return f"No {metric_label(metric)} was measured. Without the network's last layer it is left out."
 
 
-def _trial_marks(chart: alt.Chart, data: MetricBySettingData, x: alt.X, y: alt.Y) -> list[alt.Chart]:
+def _rails(axis: alt.Axis, scale: alt.Scale, *, missing: bool) -> list[alt.Chart]:
+    """Grey strips behind the diverged and, where there are any, the missing trials."""
+    frame = alt.Chart().transform_filter("datum.kind == 'frame'").mark_rect(color=INK, opacity=0.055)
+    names = ("diverged", "missing") if missing else ("diverged",)
+    return [frame.encode(y=alt.Y(f"{name}_low:Q", axis=axis, scale=scale), y2=f"{name}_high:Q") for name in names]
+
+
+def _trials(data: MetricBySettingData, y: alt.Y) -> list[alt.Chart]:
     """Ticks for medians, points for seeds, crosses and rings on the rails."""
-    jitter = alt.XOffset("seed:N", scale=alt.Scale(paddingOuter=0.6))
+    angle = 0 if max(map(len, data.settings)) <= 2 else -45
+    axis = alt.Axis(title=None, labelAngle=angle, grid=False)
+    x = alt.X("setting:N", scale=alt.Scale(domain=list(data.settings)), axis=axis)
+    seeds = sorted(int(seed) for seed in data.runs["seed"].unique())
+    beside = alt.XOffset("seed:N", scale=alt.Scale(domain=seeds, paddingOuter=0.6))
     colour = alt.Color("label:N", scale=method_colours(data.methods), legend=None)
-    tooltip = [
-        alt.Tooltip("label:N", title="method"),
-        alt.Tooltip("setting:N"),
-        alt.Tooltip("alpha:N"),
-        alt.Tooltip("betas:N", title="beta1, beta2"),
-        alt.Tooltip("n_dis:N"),
-        alt.Tooltip("seed:N"),
-        alt.Tooltip("state:N"),
-        alt.Tooltip("value:Q", title=data.metric, format=".4~g"),
-        alt.Tooltip("last_update:Q", title="update", format=","),
+    shape = alt.Shape("label:N", scale=method_shapes(data.methods), legend=None)
+    told = hover("label:N|method", "setting:N", "alpha:N", "betas:N|beta1, beta2", "n_dis:N", "seed:N", "state:N",
+                 f"value:Q|{data.metric}|.4~g", "last_update:Q|update|,")  # fmt: skip
+    chart = alt.Chart().encode(x=x, y=y)
+    medians = chart.transform_filter("datum.kind == 'median'").mark_tick(
+        orient="horizontal", thickness=2.5, size=11, opacity=1
+    )
+    points = chart.transform_filter("datum.state == 'scored'").mark_point(filled=True, size=40, opacity=0.55)
+    crosses = chart.transform_filter("datum.state == 'diverged'").mark_text(text="✕", fontSize=11, fontWeight="bold")
+    rings = chart.transform_filter("datum.state == 'missing'").mark_point(
+        filled=False, size=18, color=INK, opacity=0.5, shape="circle", strokeWidth=1
+    )
+    of_median = hover("label:N|method", "setting:N", f"median:Q|median {data.metric}|.4~g")
+    return [
+        medians.encode(color=colour, tooltip=of_median),
+        points.encode(xOffset=beside, color=colour, shape=shape, tooltip=told),
+        crosses.encode(xOffset=beside, color=colour, tooltip=told),
+        rings.encode(xOffset=beside, tooltip=told),
     ]
-    medians = (
-        chart.transform_filter("datum.kind == 'median'")
-        .mark_tick(orient="horizontal", thickness=2.5, size=11, opacity=1)
-        .encode(x=x, y=y, color=colour, tooltip=[
-            alt.Tooltip("label:N", title="method"), alt.Tooltip("setting:N"),
-            alt.Tooltip("median:Q", title=f"median {data.metric}", format=".4~g"),
-        ])  # fmt: skip
-    )
-    seeds = (
-        chart.transform_filter("datum.state == 'scored'")
-        .mark_point(filled=True, size=34, opacity=0.55)
-        .encode(x=x, xOffset=jitter, y=y, color=colour, tooltip=tooltip,
-                shape=alt.Shape("label:N", scale=method_shapes(data.methods), legend=None))  # fmt: skip
-    )
-    diverged = (
-        chart.transform_filter("datum.state == 'diverged'")
-        .mark_text(text="✕", fontSize=11, fontWeight="bold")
-        .encode(x=x, xOffset=jitter, y=y, color=colour, tooltip=tooltip)
-    )
-    missing = (
-        chart.transform_filter("datum.state == 'missing'")
-        .mark_point(filled=False, size=18, color=INK, opacity=0.5, shape="circle", strokeWidth=1)
-        .encode(x=x, xOffset=jitter, y=y, tooltip=tooltip)
-    )
-    return [medians, seeds, diverged, missing]
 
 
 def _floor(data: MetricBySettingData, axis: alt.Axis, scale: alt.Scale) -> list[alt.Chart]:
     """A dashed line at what real images score, with its name in the first panel."""
-    if data.floor is None:
+    if data.floor is None or data.axis is None:
         return []
+    above = data.axis.diverged > data.axis.high  # the name stands on the side where the trials are
     y = alt.Y("floor:Q", axis=axis, scale=scale)
-    chart = alt.Chart().transform_filter("datum.kind == 'frame'")
-    line = chart.mark_rule(strokeDash=[4, 3], color=INK, opacity=0.6).encode(
-        y=y, tooltip=[alt.Tooltip("floor:Q", title=f"{data.metric} of real images", format=".4~g")]
-    )
-    text = (
-        chart.transform_filter(f"datum.label == {method_label(data.methods[0])!r}")
-        .mark_text(text="real images", align="left", baseline="bottom", dy=-2, dx=3, fontSize=10, color=INK, opacity=0.8)
-        .encode(y=y, x=alt.value(0))
-    )
-    return [line, text]
+    frame = alt.Chart().transform_filter("datum.kind == 'frame'")
+    line = frame.mark_rule(strokeDash=[4, 3], color=INK, opacity=0.6)
+    name = frame.transform_filter("datum.first").mark_text(
+        text="real images", align="left", baseline="bottom" if above else "top", dy=-2 if above else 4, dx=3,
+        fontSize=10, color=INK, opacity=0.8,
+    )  # fmt: skip
+    return [
+        line.encode(y=y, tooltip=hover(f"floor:Q|{data.metric} of real images|.4~g")),
+        name.encode(y=y, x=alt.value(0)),
+    ]
 
 
-def _table(data: MetricBySettingData) -> pd.DataFrame:
-    """Everything the panels show as one long table, told apart by the column "kind"."""
-    assert data.axis is not None
-    axis = data.axis
+def _table(data: MetricBySettingData, axis: ScoreAxis) -> pd.DataFrame:
+    """Everything that the panels show as one long table, told apart by the column "kind"."""
     rails = [(axis.high, axis.top), (axis.bottom, axis.low)]
     diverged, missing = rails if axis.diverged > axis.high else rails[::-1]
     frame = pd.DataFrame({"method": list(data.methods)}).assign(
-        kind="frame", floor=data.floor, diverged_low=diverged[0], diverged_high=diverged[1],
-        missing_low=missing[0], missing_high=missing[1],
+        kind="frame", floor=np.nan if data.floor is None else data.floor,
+        diverged_low=diverged[0], diverged_high=diverged[1], missing_low=missing[0], missing_high=missing[1],
     )  # fmt: skip
-    table = pd.concat([frame, data.medians.assign(kind="median"), data.runs.assign(kind="run")], ignore_index=True)
+    frame["first"] = frame["method"] == data.methods[0]
+    runs, medians = data.runs.assign(kind="run"), data.medians.assign(kind="median")
+    table = pd.concat([part for part in (frame, medians, runs) if len(part)], ignore_index=True)
     return table.assign(label=method_labels(table["method"]))
 
 

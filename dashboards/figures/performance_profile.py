@@ -1,4 +1,6 @@
-"""Performance profiles (Agarwal et al. 2021, arXiv:2108.13264): which part of its runs a method brings above a score."""
+"""Performance profiles (Agarwal et al. 2021, arXiv:2108.13264): the part of its runs that a method brings above a
+score.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -9,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from dashboards.figures.base import Drawing, Figure, FigureData, register
-from dashboards.figures.charts import inline, linear_ticks, log_ticks, note
+from dashboards.figures.charts import choice, faded, hover, inline, linear_ticks, log_ticks, note
 from dashboards.figures.frames import StudyFrames, has_results, metric_label, seeds_sentence
 from dashboards.figures.style import (
     method_colours,
@@ -24,7 +26,7 @@ from sweeps.statistics import FloatArray, performance_profile, stratified_bootst
 
 _NUM_THRESHOLDS = 101
 _NUM_REPLICATES = 1_000
-_WIDTH, _HEIGHT = 560, 330  # pixels
+_WIDTH, _HEIGHT = 760, 360  # pixels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,13 +57,13 @@ class PerformanceProfile(Figure[PerformanceProfileData]):
         profiles = pd.DataFrame(_profiles(table))
         bands = profiles["low"].notna().any()
         return PerformanceProfileData(
-            seeds=seeds_sentence(len(table.seeds)) + ("" if bands else " No band without a second seed."),
+            seeds=seeds_sentence(table) + ("" if bands else " No bands: some setting has fewer than two seeds."),
             alt_text=f"Fraction of runs that are better than a {metric_label(table.metric)}, one curve per method.",
             metric=metric_label(table.metric),
             methods=tuple(profiles["method"].unique()),
             ticks=_ticks(table),
             transform=table.transform.text,
-            longest=min(1.0, 0.06 + float(profiles.loc[profiles["fraction"] > 0, "threshold"].max())),
+            longest=_longest(table),
             profiles=profiles,
         )
 
@@ -69,64 +71,57 @@ class PerformanceProfile(Figure[PerformanceProfileData]):
         """Curves with bands; choosing methods in the legend fades the others."""
         if data.absent:
             return note(data.absent)
-        chosen = alt.selection_point(fields=["label"], bind="legend", name="chosen")
-        names = {position: name for position, name in data.ticks}
-        label = " : ".join(f"abs(datum.value - {position!r}) < 1e-9 ? {name!r}" for position, name in names.items())
-        axis = alt.Axis(
-            title=[f"score better than this {data.metric}   (better →)", f"score = {data.transform}"],
-            values=list(names),
-            labelExpr=f"{label} : ''",
-            grid=False,
-        )
-        table = data.profiles[data.profiles["threshold"] <= data.longest]
-        table = table.assign(label=method_labels(table["method"]))
+        chosen = choice()
+        table = data.profiles.assign(label=method_labels(data.profiles["method"]))
         base = alt.Chart(inline(table)).encode(
-            x=alt.X("threshold:Q", axis=axis, scale=alt.Scale(domain=[0, data.longest], nice=False)),
+            x=alt.X("threshold:Q", axis=_score_axis(data), scale=alt.Scale(domain=[0, data.longest], nice=False)),
             color=alt.Color("label:N", scale=method_colours(data.methods), title="method"),
         )
-        fractions, unit = alt.Axis(title="fraction of runs", format="%", tickCount=5), alt.Scale(domain=[0, 1])
-        y = alt.Y("fraction:Q", axis=fractions, scale=unit)
-        tooltip = [
-            alt.Tooltip("label:N", title="method"),
-            alt.Tooltip("threshold:Q", title="score", format=".2f"),
-            alt.Tooltip("fraction:Q", title="runs above it", format=".0%"),
-            alt.Tooltip("low:Q", title="from", format=".0%"),
-            alt.Tooltip("high:Q", title="to", format=".0%"),
-        ]
+        axis, unit = alt.Axis(title="fraction of runs", format="%", tickCount=5), alt.Scale(domain=[0, 1])
+        fraction = alt.Y("fraction:Q", axis=axis, scale=unit)
+        told = hover("label:N|method", "threshold:Q|score|.2f", "fraction:Q|runs above it|.0%", "low:Q|from|.0%",
+                     "high:Q|to|.0%")  # fmt: skip
         band = base.mark_area(interpolate="step-after").encode(
-            y=alt.Y("low:Q", axis=fractions, scale=unit), y2="high:Q", opacity=_seen(chosen, 0.09, 0.0)
+            y=alt.Y("low:Q", axis=axis, scale=unit), y2="high:Q", opacity=faded(chosen, 0.09, 0.0)
         )
         line = base.mark_line(interpolate="step-after", strokeWidth=2).encode(
-            y=y,
+            y=fraction,
             strokeDash=alt.StrokeDash("method:N", scale=method_dashes(data.methods), legend=None),
-            opacity=_seen(chosen, 0.95, 0.1),
-            tooltip=tooltip,
+            opacity=faded(chosen, 0.95, 0.1),
+            tooltip=told,
         )
-        heads = (
-            base.transform_filter("datum.head")
-            .mark_point(filled=True, size=70)
-            .encode(
-                y=y,
-                shape=alt.Shape("label:N", scale=method_shapes(data.methods), title="method"),
-                opacity=_seen(chosen, 1, 0.1),
-                tooltip=tooltip,
-            )
+        heads = base.transform_filter("datum.head").mark_point(filled=True, size=70)
+        symbols = heads.encode(
+            y=fraction,
+            shape=alt.Shape("label:N", scale=method_shapes(data.methods), title="method"),
+            opacity=faded(chosen, 1, 0.1),
+            tooltip=told,
         )
-        chart = alt.layer(band, line, heads.add_params(chosen)).properties(width=_WIDTH, height=_HEIGHT)
-        return themed(chart)
+        return themed(alt.layer(band, line, symbols.add_params(chosen)).properties(width=_WIDTH, height=_HEIGHT))
 
 
-def _seen(chosen: alt.Parameter, high: float, low: float) -> Any:
-    return alt.condition(chosen, alt.value(high), alt.value(low))
+def _score_axis(data: PerformanceProfileData) -> alt.Axis:
+    """Scores, labelled in the metric's units, which people know."""
+    names = " : ".join(f"abs(datum.value - {position!r}) < 1e-9 ? '{name}'" for position, name in data.ticks)
+    return alt.Axis(
+        title=[f"score better than this {data.metric}   (better →)", f"score = {data.transform}"],
+        values=[position for position, _ in data.ticks],
+        labelExpr=f"{names} : ''",
+        grid=False,
+    )
+
+
+def _longest(table: ScoreTable) -> float:
+    return min(1.0, float(np.nanmax(table.scores)) + 0.05)
 
 
 def _profiles(table: ScoreTable) -> Iterator[dict[str, Any]]:
-    thresholds = np.linspace(0, 1, _NUM_THRESHOLDS)
+    thresholds = np.linspace(0, _longest(table), _NUM_THRESHOLDS)
 
     def profile(scores: FloatArray) -> FloatArray:
         return performance_profile(scores, thresholds)
 
-    for number_, method in enumerate(table.methods):
+    for position, method in enumerate(table.methods):
         scores = table.pick(method)
         if np.isnan(scores).all():
             continue
@@ -137,7 +132,7 @@ def _profiles(table: ScoreTable) -> Iterator[dict[str, Any]]:
         fractions = profile(scores)
         low, high = (nothing, nothing) if band is None else (band.low, band.high)
         # A symbol where the curve stands at one of a few heights, another one for every method, so that they part.
-        head = int(np.argmax(fractions <= 0.75 - 0.05 * (number_ % 6)))
+        head = int(np.argmax(fractions <= 0.75 - 0.05 * (position % 6)))
         for index, threshold in enumerate(thresholds):
             yield {
                 "method": method, "threshold": float(threshold), "fraction": float(fractions[index]),
@@ -148,10 +143,7 @@ def _profiles(table: ScoreTable) -> Iterator[dict[str, Any]]:
 def _ticks(table: ScoreTable) -> tuple[tuple[float, str], ...]:
     """Where round values of the metric lie among the scores, and their names; diverged is the score 0."""
     half = table.transform.half
-    if table.lower_is_better:
-        values = log_ticks(half / 12, half * 12)
-    else:
-        values = linear_ticks(1.5, 12)
+    values = log_ticks(half / 12, half * 12) if table.lower_is_better else linear_ticks(1.5, 12)
     scores = table.transform(np.asarray(values, dtype=np.float64))
     return ((0.0, "diverged"), *((float(s), f"{v:g}") for s, v in zip(scores, values, strict=True)))
 

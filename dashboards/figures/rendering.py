@@ -65,7 +65,7 @@ def page_spec(chart: Any) -> dict[str, Any]:
 
 def browser_bundle() -> str:
     """Vega, Vega-Lite and Vega-Embed as one script that asks the network for nothing."""
-    return str(vl_convert.javascript_bundle())
+    return str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
 
 
 def encode_jpeg(image: Image.Image) -> bytes:

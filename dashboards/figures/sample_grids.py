@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from dashboards.figures.base import Drawing, Figure, FigureData, register
 from dashboards.figures.charts import note
-from dashboards.figures.frames import StudyFrames
+from dashboards.figures.frames import StudyFrames, records
 from dashboards.figures.style import method_label
 
 _log = logging.getLogger(__name__)
@@ -51,15 +51,14 @@ class SampleGrids(Figure[SampleGridsData]):
             return SampleGridsData(absent="No trial has written a sample grid yet.")
         seed = int(frames.samples["seed"].min())
         trials = frames.trials[frames.trials["seed"] == seed]
-        newest = frames.samples[frames.samples["seed"] == seed].sort_values("update").groupby("digest").last()
-        cells = {
-            (str(trial.method), str(trial.setting)): GridCell(
-                path=frames.storage_dir / str(newest["path"][trial.digest]) if trial.digest in newest.index else None,
-                update=int(newest["update"][trial.digest]) if trial.digest in newest.index else 0,
-                state=str(trial.state),
+        samples = frames.samples[frames.samples["seed"] == seed].sort_values("update")
+        newest = {digest: (update, path) for digest, update, path in records(samples, "digest", "update", "path")}
+        cells = {}
+        for digest, method, setting, state in records(trials, "digest", "method", "setting", "state"):
+            update, path = newest.get(digest, (0, None))
+            cells[method, setting] = GridCell(
+                path=None if path is None else frames.storage_dir / path, update=int(update), state=state
             )
-            for trial in trials.itertuples()
-        }
         return SampleGridsData(
             seeds=f"Seed {seed} of {frames.num_seeds}; other seeds may look different.",
             alt_text=f"Sample grids of {len(frames.methods)} methods at {len(frames.settings)} settings, seed {seed}.",
@@ -114,10 +113,12 @@ def _square(cell: GridCell, picture: Image.Image | None, size: int) -> Image.Ima
 def cell_words(cell: GridCell, *, shown: bool) -> str:
     """What a reader must know about a cell beside its picture; "" for a completed trial's grid."""
     if cell.state == "diverged":
-        return f"diverged after {cell.update:,}" if shown else "diverged"
+        return f"diverged, at {cell.update:,}" if shown else "diverged"
     if not shown:
         return "missing"
-    return "" if cell.state == "completed" else f"unfinished, {cell.update:,}"
+    if cell.state == "completed":
+        return ""
+    return f"failed after {cell.update:,}" if cell.state == "failed" else f"unfinished, at {cell.update:,}"
 
 
 def open_grid(path: Path | None) -> Image.Image | None:

@@ -8,7 +8,7 @@ a second time, for print. Ink is `currentColor`: black in files, the page's text
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, cast
 
 import altair as alt
 
@@ -17,10 +17,8 @@ from sngan.methods import METHODS
 FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
 INK = "currentColor"
 LIGHT_BACKGROUND, DARK_BACKGROUND = "#ffffff", "#14171c"
-DIVERGED_MARK = "M-.5,-.5L.5,.5M.5,-.5L-.5,.5"
-"""A saltire, as an SVG path in the unit square: drawn as a stroke wherever a trial has diverged."""
 
-C = TypeVar("C", alt.Chart, alt.LayerChart, alt.FacetChart, alt.HConcatChart, alt.VConcatChart)
+Chart = alt.Chart | alt.LayerChart | alt.FacetChart
 
 
 @dataclass(frozen=True)
@@ -141,7 +139,8 @@ def _theme() -> dict[str, Any]:
     }  # fmt: skip
     legend = {
         "labelColor": INK, "labelFont": FONT, "labelFontSize": 11.5, "labelLimit": 220, "rowPadding": 4,
-        "titleColor": INK, "titleFont": FONT, "titleFontSize": 12, "titleFontWeight": "normal", "symbolSize": 80, "symbolOpacity": 1,
+        "titleColor": INK, "titleFont": FONT, "titleFontSize": 12, "titleFontWeight": "normal",
+        "symbolSize": 80, "symbolOpacity": 1,
     }  # fmt: skip
     return {
         "background": LIGHT_BACKGROUND,
@@ -156,9 +155,9 @@ def _theme() -> dict[str, Any]:
     }
 
 
-def themed(chart: C) -> C:
+def themed(chart: Chart) -> Chart:
     """The chart with the common fonts, inks and paddings."""
-    return chart.configure(**_theme())
+    return cast("Chart", chart.configure(**_theme()))
 
 
 def contrast(first: str, second: str) -> float:

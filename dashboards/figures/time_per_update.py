@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 
 from dashboards.figures.base import Drawing, Figure, FigureData, register
-from dashboards.figures.charts import inline, note
+from dashboards.figures.charts import hover, inline, note
 from dashboards.figures.frames import StudyFrames
 from dashboards.figures.style import INK, method_colours, method_labels, method_shapes, number, themed
 
-_WIDTH, _STEP = 290, 26  # pixels
+_WIDTH, _STEP = 400, 26  # pixels
 _DIAGNOSTIC = "seconds_per_update"
 
 
@@ -41,7 +41,9 @@ class TimePerUpdate(Figure[TimePerUpdateData]):
         per_trial = seconds.groupby("digest")["value"].median().mul(1000).rename("ms")
         cells = frames.trials[["digest", "method", "setting", "seed", "n_dis"]]
         trials = cells.merge(per_trial, left_on="digest", right_index=True).drop(columns="digest")
-        medians = trials.groupby(["method", "n_dis"])["ms"].agg(ms="median", longest="max", num_trials="size").reset_index()
+        medians = (
+            trials.groupby(["method", "n_dis"])["ms"].agg(ms="median", longest="max", num_trials="size").reset_index()
+        )
         return TimePerUpdateData(
             seeds=f"{len(trials)} trials, timed while others may have run beside them.",
             alt_text="Milliseconds per generator update by method and number of discriminator updates.",
@@ -65,33 +67,22 @@ class TimePerUpdate(Figure[TimePerUpdateData]):
             y=alt.Y("label:N", sort=method_labels(data.methods), title=None, axis=alt.Axis(labelFontSize=12)),
             color=alt.Color("label:N", scale=method_colours(data.methods), legend=None),
         )
-        tooltip = [
-            alt.Tooltip("label:N", title="method"),
-            alt.Tooltip("n_dis:N"),
-            alt.Tooltip("ms:Q", title="ms per update", format=".3~g"),
-        ]
-        median = base.transform_filter("datum.kind == 'median'")
-        points = (
-            base.transform_filter("datum.kind == 'trial'")
-            .mark_point(filled=True, size=36, opacity=0.45)
-            .encode(
+        told = ["label:N|method", "n_dis:N", "ms:Q|ms per update|.3~g"]
+        trial, median = (base.transform_filter(f"datum.kind == '{kind}'") for kind in ("trial", "median"))
+        layers = alt.layer(
+            trial.mark_point(filled=True, size=36, opacity=0.45).encode(
                 shape=alt.Shape("label:N", scale=method_shapes(data.methods), legend=None),
-                tooltip=[*tooltip, alt.Tooltip("setting:N"), alt.Tooltip("seed:N")],
-            )
-        )
-        ticks = median.mark_tick(thickness=2.5, size=18, opacity=1).encode(
-            tooltip=[*tooltip, alt.Tooltip("num_trials:Q", title="trials")]
-        )
-        words = median.mark_text(align="left", dx=10, fontSize=11).encode(
-            x=alt.X("longest:Q", axis=axis, scale=scale), text="text:N", color=alt.value(INK)
+                tooltip=hover(*told, "setting:N", "seed:N"),
+            ),
+            median.mark_tick(thickness=2.5, size=18, opacity=1).encode(tooltip=hover(*told, "num_trials:Q|trials")),
+            median.mark_text(align="left", dx=10, fontSize=11).encode(
+                x=alt.X("longest:Q", axis=axis, scale=scale), text="text:N", color=alt.value(INK)
+            ),
+            data=inline(table),
         )
         order = [f"n_dis = {value}" for value in sorted(data.medians["n_dis"].unique())]
-        chart = (
-            alt.layer(points, ticks, words, data=inline(table))
-            .properties(width=_WIDTH, height=_STEP * len(data.methods))
-            .facet(alt.Facet("panel:N", title=None, sort=order), columns=3)
-        )
-        return themed(chart)
+        chart = layers.properties(width=_WIDTH, height=_STEP * len(data.methods))
+        return themed(chart.facet(alt.Facet("panel:N", title=None, sort=order), columns=2))
 
 
 register(

@@ -5,7 +5,11 @@ for (const element of document.querySelectorAll("[data-spec]")) {
     mode: "vega-lite", renderer: "svg", actions: false, defaultStyle: false, ast: false,
     tooltip: { theme: "report", disableDefaultStyle: true },
   };
-  vegaEmbed(element, spec, options).catch((error) => {
+  vegaEmbed(element, spec, options).then(() => {
+    // On narrow screens a chart shrinks only as far as its text can be read, then it scrolls.
+    const svg = element.querySelector("svg");
+    svg.style.minWidth = Math.min(640, svg.width.baseVal.value) + "px";
+  }).catch((error) => {
     element.textContent = "This chart cannot be drawn here (" + error.message + "); its files are linked below.";
   });
 }

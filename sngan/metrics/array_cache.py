@@ -94,9 +94,10 @@ class _DamagedError(Exception):
 def _read(path: Path, key: str) -> Arrays | None:
     """The arrays in a file, None where there is none. Raises _DamagedError for a file that is not as written."""
     try:
-        with np.load(path, allow_pickle=False) as stored:  # each array has a CRC that reading checks
+        # Opened here, since numpy.load leaves a file that is no archive open. Reading an array checks its CRC.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, EOFError, BadZipFile) as error:
         raise _DamagedError(one_line(error, 120)) from None

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from sngan.errors import InputError
-from sngan.metrics.extractors import Extractor, tensors_hash
+from sngan.metrics.extractor_base import Extractor, tensors_hash
 
 WEIGHTS_FILE = Path(__file__).parent / "weights" / "digits-cnn.npz"
 IMAGE_SIZE, NUM_CLASSES, NUM_FEATURES = 8, 10, 64
@@ -91,7 +91,7 @@ class DigitsExtractor(Extractor):
 
 def _read(path: Path) -> dict[str, Tensor]:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             weights = {name: torch.from_numpy(arrays[name]) for name in arrays.files}
     except (OSError, ValueError, BadZipFile) as error:
         raise InputError(f"the digits classifier's weights {str(path)!r} cannot be read ({error}).") from None

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from sngan.errors import InputError
-from sngan.metrics.extractors import Extractor
+from sngan.metrics.extractor_base import Extractor
 from sngan.metrics.inception_weights import InceptionWeights
 
 INPUT_SIZE = 299

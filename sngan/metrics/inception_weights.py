@@ -25,7 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from sngan.errors import InputError, one_line
-from sngan.metrics.extractors import tensors_hash
+from sngan.metrics.extractor_base import tensors_hash
 
 logger = logging.getLogger(__name__)
 

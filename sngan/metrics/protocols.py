@@ -103,7 +103,7 @@ def parse(name: str) -> Protocol:
     if match := _SCORE.fullmatch(name):
         _, generated, repeats, extractor = match.groups()
         return Protocol(metric="is", num_generated=int(generated), repeats=int(repeats), extractor=extractor)
-    near = get_close_matches(name, PROTOCOLS, n=1, cutoff=0.0)
+    near = get_close_matches(name.lower(), PROTOCOLS, n=1, cutoff=0.0)
     raise InputError(
         f"unknown protocol {name!r}. Did you mean {near[0]!r}?\n"
         f"A protocol reads fid/genN-SPLITN-NETWORK, kid/genN-SPLITN-NETWORK or is/genNxREPEATS-NETWORK, "

@@ -14,7 +14,7 @@ from torch import Tensor
 from sngan.datasets import Dataset
 from sngan.errors import InputError
 from sngan.metrics.array_cache import ArrayCache, Arrays
-from sngan.metrics.extractors import Extractor
+from sngan.metrics.extractor_base import Extractor
 from sngan.metrics.protocols import Protocol
 from sngan.metrics.statistics import FeatureStatistics
 

@@ -91,7 +91,7 @@ for _architecture in (
     ),
     StandardCNN(
         name="small-cnn",
-        description="the same shape with one resolution less and an eighth of the channels, for small images",
+        description="the same shape with one resolution less and 16, 32, 64 channels, for small images",
         image_sizes=(8, 12, 16),
         widths=(16, 32, 64),
     ),

@@ -6,15 +6,17 @@ contrast, and settings that share a seed may depend on each other in any way. Wh
 seed, independent from seed to seed, and its mean has a t interval. That is what a person learns who repeats
 the sweep with other seeds.
 
-Why not the bootstrap: with n seeds it knows n values and its percentile interval is too narrow; with 3 seeds
-it covers the truth in about three of four cases. Student's t is exact for normal contrasts at every n >= 2
-and holds its level for symmetric ones, which is what a contrast of two equal methods always is. What it
-cannot survive is a contrast that takes one of two values: with two seeds both agree half of the time and the
-interval has no width. Hence no verdict with fewer than MIN_SEEDS seeds.
+Why not the bootstrap: with n seeds it knows n values and its percentile interval is too narrow; with 3 seeds it covers
+the truth in about three of four cases. Student's t is exact for normal contrasts at every n >= 2. A contrast of two
+equal methods is symmetric whatever their scores are like, and for such ones t errs in at most 5.4 % of cases (simulated
+with uniform, log-normal and two-ended scores, 3 to 8 seeds). What it cannot survive is a contrast that takes one of a
+few values, as when runs either work or collapse: two seeds agree by chance and the interval has no width. Hence no
+verdict with fewer than MIN_SEEDS seeds.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -50,17 +52,17 @@ class Contrast:
     contradict_below: float = 0.0
     resolution: float = 0.0
 
-    @property
+    @cached_property
     def num_seeds(self) -> int:
         """Seeds of which every needed run has a result."""
         return int(np.count_nonzero(~np.isnan(self.per_seed)))
 
-    @property
+    @cached_property
     def mean(self) -> float:
         """Mean over seeds, the effect. NaN without seeds."""
         return float(np.nanmean(self.per_seed)) if self.num_seeds else float("nan")
 
-    @property
+    @cached_property
     def deviation(self) -> float | None:
         """Standard deviation over seeds; None with one seed, or when continuous values agree exactly.
 
@@ -100,18 +102,21 @@ class Decision:
 def decide(contrasts: Sequence[Contrast]) -> Decision:
     """The decision on a claim that says all of `contrasts` (at least one) are positive.
 
-    Supported: *every* 95 % interval lies above its boundary. This is an intersection-union test: the claim is
-    wrongly supported only if a false contrast passes its own test, so its error stays at 2.5 % however many
-    contrasts there are, without correction. Contradicted: *any* interval lies below its boundary. Here each
-    further contrast is a further chance of error, so these intervals have level 1 - 0.05 / (number of
-    contrasts) (Bonferroni).
+    Supported: *every* 95 % interval lies above its boundary. This is an intersection-union test: the claim is wrongly
+    supported only if a false contrast passes its own test, so its error stays at 2.5 % however many contrasts there
+    are, without correction.
+
+    Contradicted: *any* interval lies below its boundary. Here each further contrast is a further chance of error, so
+    these intervals have level 1 - 0.05 / (number of contrasts) (Bonferroni), and several contrasts need one seed
+    more: they share a method, and if that one's runs fail half of the time, all three do in one case of eight.
     """
     num_seeds = min(contrast.num_seeds for contrast in contrasts)
+    to_contradict = MIN_SEEDS + (len(contrasts) > 1)
     corrected = 1 - (1 - LEVEL) / len(contrasts)
     holding = [c for c in contrasts if _above(c)]
     failing = [c for c in contrasts if _below(c, corrected)]
     verdict: VerdictName = "undecided"
-    if num_seeds >= MIN_SEEDS and failing:
+    if num_seeds >= to_contradict and failing:
         verdict = "contradicted"
     elif num_seeds >= MIN_SEEDS and len(holding) == len(contrasts):
         verdict = "supported"
@@ -136,9 +141,7 @@ def _below(contrast: Contrast, level: float) -> bool:
 
 
 def _strength(contrast: Contrast) -> float:
-    """How clearly a contrast is positive, in half widths where they are known: the lowest one limits the
-    claim.
-    """
+    """How clearly a contrast is positive, in half widths where they are known: the lowest one limits the claim."""
     distance = contrast.mean - contrast.support_above
     half = contrast.half_width()
     return distance if half is None else distance / half
@@ -155,13 +158,12 @@ def _seeds_needed(contrasts: Sequence[Contrast], num_seeds: int, corrected: floa
         if not wrong:
             return None
         needed = min(_enough(c, c.contradict_below - c.mean, corrected) for c in wrong)
+        needed = max(needed, MIN_SEEDS + (len(contrasts) > 1))
     return min(max(needed, num_seeds + 1), MAX_SEEDS + 1)
 
 
 def _enough(contrast: Contrast, distance: float, level: float) -> int:
-    """Fewest seeds at which a boundary at `distance` from the mean falls outside the interval, four times in
-    five.
-    """
+    """Fewest seeds at which a boundary at `distance` from the mean lies outside the interval, four times in five."""
     assert contrast.deviation is not None
     seeds = np.arange(MIN_SEEDS, MAX_SEEDS + 1)
     reach = (_quantile(seeds, level) + _POWER) * contrast.deviation / np.sqrt(seeds)

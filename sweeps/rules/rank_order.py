@@ -53,7 +53,7 @@ class RankOrder(Rule):
                 label=f"rank correlation of {len(self.ranked)} best cases with the published order",
                 unit="Kendall's tau: 1 the same order, 0 unrelated, -1 reversed",
                 per_seed=self._correlation(scores, pairs),
-                reading=f"best {metric(table)} here: {self._ranking(table)}",
+                reading=f"the order by best {metric(table)} is {self._ranking(table)}",
                 support_above=self.threshold,
                 contradict_below=0.0,
                 resolution=2 / len(pairs),

@@ -51,12 +51,11 @@ STUDIES: Mapping[str, str] = {
     "launches": "str", "num_trials": "int64", **{state.value: "int64" for state in TrialState},
 }  # fmt: skip
 COSTS: Mapping[str, str] = {
-    "digest": "str", "method": "str", "setting": "str", "dataset": "str", "architecture": "str",
-    "updates": "int64", "batch_size": "int64", "generator_batch_size": "int64", "n_dis": "int64",
-    "evaluate_every": "int64", "protocols": "str", "state": "str", "last_update": "int64",
+    "digest": "str", "method": "str", "setting": "str", "dataset": "str", "architecture": "str", "loss": "str",
+    "regularizers": "str", "updates": "int64", "batch_size": "int64", "generator_batch_size": "int64",
+    "n_dis": "int64", "evaluate_every": "int64", "protocols": "str", "state": "str", "last_update": "int64",
     "num_evaluations": "int64", "host": "str", "device": "str", "train_s": "float64", "evaluate_s": "float64",
 }  # fmt: skip
-
 
 _CELL_SOURCES: dict[str, Any] = {
     "digest": TrialRow.digest,
@@ -111,12 +110,15 @@ def fingerprint(connection: Connection, study: str, preset: str) -> str:
 
     The rows' hashes are added up, so that no order (and no sorting of millions of rows) is needed.
     """
-    cell = [StudyTrialRow.method, StudyTrialRow.setting, StudyTrialRow.seed, StudyTrialRow.trial]
-    score = [EvaluationRow.protocol, EvaluationRow.value, EvaluationRow.spread, EvaluationRow.floor]
+    cell = [StudyTrialRow.method, StudyTrialRow.setting, StudyTrialRow.seed]
+    trial = [TrialRow.digest, TrialRow.state, TrialRow.last_update, TrialRow.reason]
+    key = [EvaluationRow.trial, EvaluationRow.update, EvaluationRow.protocol]
+    score = [EvaluationRow.value, EvaluationRow.spread, EvaluationRow.floor]
+    grid = [SampleRow.trial, SampleRow.update, SampleRow.path]
     queries = {
-        "trials": _of_study(study, preset, [*cell, TrialRow.state, TrialRow.last_update, TrialRow.reason]),
-        "evaluations": _of_study(study, preset, [*cell, EvaluationRow.update, *score], EvaluationRow),
-        "samples": _of_study(study, preset, [*cell, SampleRow.update, SampleRow.path], SampleRow),
+        "trials": _of_study(study, preset, [*cell, *trial]),
+        "evaluations": _of_study(study, preset, [*key, *score], EvaluationRow),
+        "samples": _of_study(study, preset, grid, SampleRow),
     }
     total = 0
     for table, query in queries.items():
@@ -145,44 +147,50 @@ def studies(connection: Connection) -> pd.DataFrame:
 
 
 def costs(connection: Connection) -> pd.DataFrame:
-    """One row per finished trial of any study, columns COSTS; host and device are its newest attempt's.
+    """One row per finished trial, columns COSTS; host and device are its newest attempt's.
 
-    protocols : the short names, joined by commas. num_evaluations : updates at which the trial was evaluated.
+    method, setting : "" for a trial whose cells mean other ones by now. regularizers : JSON text. protocols : the
+    short names, joined by commas. num_evaluations : updates at which the trial was evaluated.
     """
-    attempt = (
-        select(func.max(AttemptRow.id)).where(AttemptRow.trial == TrialRow.digest).correlate(TrialRow).scalar_subquery()
-    )
+    names = [name for name in COSTS if name not in _OF_CONFIG]
+    records = []
+    for config, *values in _rows(connection, _costs_query(names)):
+        known = {**dict(zip(names, values, strict=True)), **_cost_columns(json.loads(config))}
+        records.append(tuple(known[name] for name in COSTS))
+    return _as_frame(records, COSTS)
+
+
+_OF_CONFIG = ("loss", "regularizers", "batch_size", "generator_batch_size", "evaluate_every", "protocols")
+
+
+def _cost_columns(config: Mapping[str, Any]) -> dict[str, Any]:
+    columns = {name: config[name] for name in _OF_CONFIG}
+    columns["regularizers"] = json.dumps(config["regularizers"], sort_keys=True)
+    columns["protocols"] = ",".join(config["protocols"])
+    return columns
+
+
+def _costs_query(names: Iterable[str]) -> Select[Any]:
+    of_trial = select(func.max(AttemptRow.id)).where(AttemptRow.trial == TrialRow.digest)
+    newest = of_trial.correlate(TrialRow).scalar_subquery()
     num = select(func.count(EvaluationRow.update.distinct())).where(EvaluationRow.trial == TrialRow.digest)
     # A trial of several studies is one measurement.
-    cell = select(
-        StudyTrialRow.trial,
-        func.min(StudyTrialRow.method).label("method"),
-        func.min(StudyTrialRow.setting).label("setting"),
-    )
-    cell_of = cell.group_by(StudyTrialRow.trial).subquery()
+    first = [func.min(column).label(column.key) for column in (StudyTrialRow.method, StudyTrialRow.setting)]
+    cell = select(StudyTrialRow.trial, *first).group_by(StudyTrialRow.trial).subquery()
     computed = {
-        "method": cell_of.c.method,
-        "setting": cell_of.c.setting,
+        "method": func.coalesce(cell.c.method, ""),
+        "setting": func.coalesce(cell.c.setting, ""),
         "num_evaluations": num.correlate(TrialRow).scalar_subquery(),
         "host": func.coalesce(AttemptRow.host, ""),
         "device": func.coalesce(AttemptRow.device, ""),
     }
-    of_config = ("batch_size", "generator_batch_size", "evaluate_every", "protocols")
-    names = [name for name in COSTS if name not in of_config]
-    query = (
+    return (
         select(_text(TrialRow.config), *_sources(names, TrialRow, computed))
-        .join(cell_of, cell_of.c.trial == TrialRow.digest)
-        .join(AttemptRow, AttemptRow.id == attempt, isouter=True)
+        .join(cell, cell.c.trial == TrialRow.digest, isouter=True)
+        .join(AttemptRow, AttemptRow.id == newest, isouter=True)
         .where(TrialRow.state.in_([state.value for state in FINISHED]))
         .order_by(TrialRow.digest)
     )
-    records = []
-    for text, *values in _rows(connection, query):
-        config = json.loads(text)
-        known = {**dict(zip(names, values, strict=True)), **{name: config[name] for name in of_config}}
-        known["protocols"] = ",".join(config["protocols"])
-        records.append(tuple(known[name] for name in COSTS))
-    return _as_frame(records, COSTS)
 
 
 def _of_study(study: str, preset: str, columns: Iterable[Any], results: type[Base] | None = None) -> Select[Any]:

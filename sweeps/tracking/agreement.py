@@ -16,7 +16,7 @@ from sweeps.tracking.launch import close_launch, common_tags, open_launch
 from sweeps.tracking.records import RunRecord, cell_of, fingerprint, rows_of, run_records
 from sweeps.tracking.server import Experiment, KnownRun
 from sweeps.tracking.source import Launches, Source, SyncReport
-from sweeps.tracking.view import VIEW_TAG, run_link, run_table_link, stored_view
+from sweeps.tracking.view import IMAGES, VIEW_TAG, run_link, run_table_link, stored_view
 
 _STATUS = {"completed": "FINISHED", "diverged": "FINISHED", "failed": "FAILED", "running": "RUNNING",
            "queued": "SCHEDULED"}  # fmt: skip
@@ -74,12 +74,12 @@ class Agreement:
             source = self.source
             files = source.storage_dir / "mlartifacts" / source.name
             experiment = Experiment(self.uri, source.name, owner=launches.owner, artifact_root=files)
-            metric = source.preset.headline.split("/", 1)[0]
+            metric, updates = source.preset.headline.partition("/")[0], int(source.preset.config.get("updates", 0))
             experiment.describe(
                 {
                     "mlflow.note.content": source.description,
                     "mlflow.experimentKind": "custom_model_development",
-                    VIEW_TAG: stored_view(metric, experiment.created_ms),
+                    VIEW_TAG: stored_view(metric, updates, experiment.created_ms),
                 }
             )
             self._experiment = experiment
@@ -200,7 +200,7 @@ def _copy_grid(path: Path, update: int, time_ms: int, folder: Path) -> int:
     (folder / "samples").mkdir(exist_ok=True)
     (folder / "images").mkdir(exist_ok=True)
     shutil.copy(path, folder / "samples" / f"u{update:06}.png")
-    series = folder / "images" / f"samples+step+{update}+timestamp+{time_ms}+u{update:06}"
+    series = folder / "images" / f"{IMAGES}+step+{update}+timestamp+{time_ms}+u{update:06}"
     with Image.open(path) as image:
         small = image.convert("RGB")
     small.thumbnail((512, 512))

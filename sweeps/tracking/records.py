@@ -132,9 +132,9 @@ def _by_cell(frame: pd.DataFrame) -> defaultdict[Cell, list[dict[str, Any]]]:
 def _points(
     scores: Sequence[Mapping[str, Any]], means: Sequence[Mapping[str, Any]], elapsed_ms: Mapping[int, int]
 ) -> list[Point]:
-    """Scores under their protocol's name, spreads under "spread/...", diagnostics under their own name."""
+    """Scores under their protocol's name, spreads under "spread/kid gen...", diagnostics under their own name."""
     values = [(row["update"], row["protocol"], row["value"]) for row in scores]
-    values += [(row["update"], f"spread/{row['protocol']}", row["spread"]) for row in scores]
+    values += [(row["update"], f"spread/{row['protocol'].replace('/', ' ')}", row["spread"]) for row in scores]
     values += [(row["update"], row["name"], row["value"]) for row in means]
     return [
         Point(int(update), metric_key(key), float(value), elapsed_ms[update])

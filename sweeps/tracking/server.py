@@ -6,6 +6,7 @@ Importing this module is cheap; MLflow itself (over a second) is imported when a
 import logging
 import os
 import time
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,7 @@ _ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
+NOLOAD_WARNING = "The ``noload`` loader strategy is deprecated"
 _VALUES_PER_CALL = 800  # a server takes 1000 values, parameters and tags together
 _RUNS_PER_PAGE = 500
 
@@ -50,6 +52,8 @@ class Experiment:
     def __init__(self, uri: str, name: str, *, owner: str, artifact_root: Path) -> None:
         for variable, value in _ENVIRONMENT.items():
             os.environ.setdefault(variable, value)
+        # MLflow's queries use what SQLAlchemy 2.1 calls deprecated: nothing that a user of ours could change.
+        warnings.filterwarnings("ignore", NOLOAD_WARNING, DeprecationWarning)
         from mlflow import MlflowClient, entities  # over a second, and only now with this environment
 
         self._entities = entities

@@ -3,7 +3,6 @@
 import hashlib
 import json
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -69,11 +68,10 @@ class Source:
         """Name of the experiment in MLflow: "robustness-quick"."""
         return metric_key(f"{self.study.name}-{self.label}").replace("/", "-")
 
-    @cached_property
+    @property
     def preset(self) -> Preset:
-        """The preset, also where its label says that something was overridden; else the study's first."""
-        presets = self.study.presets
-        return presets.get(self.label) or presets.get(self.label.partition("+")[0]) or next(iter(presets.values()))
+        """The preset that the label names. Raises InputError where the study has no such preset."""
+        return self.study.preset(self.label)
 
     @property
     def description(self) -> str:

@@ -5,10 +5,12 @@ The form of a stored view is not documented by MLflow; where it changes, the pag
 """
 
 import json
+import shlex
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 VIEW = "overview"
 VIEW_TAG = f"mlflow.sharedViewState.{VIEW}"
+IMAGES = "samples"  # name of the series of sample grids
 LOCAL_PAGE = "http://127.0.0.1:5000"  # where `mlflow ui` listens
 
 
@@ -25,19 +27,22 @@ def run_table_link(uri: str, experiment_id: str) -> str:
 
 def run_link(uri: str, experiment_id: str, run_id: str) -> str:
     """The address of one run."""
-    table = run_table_link(uri, experiment_id)
-    return f"{table.partition('/runs?')[0]}/runs/{run_id}"
+    before, runs, _ = run_table_link(uri, experiment_id).partition("/runs?")
+    return f"{before}{runs[:-1]}/{run_id}?workflowType=machine_learning"
 
 
 def ui_command(uri: str) -> str | None:
     """The command that serves the pages of a local database with few processes, or None for a server."""
     if uri.startswith(("http://", "https://")):
         return None
-    return f"MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --workers 1 --backend-store-uri {uri}"
+    return f"MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --workers 1 --backend-store-uri {shlex.quote(uri)}"
 
 
-def stored_view(metric: str, created_ms: int) -> str:
-    """The value of the experiment's tag VIEW_TAG: trials with method, setting, seed, scores and state, best first."""
+def stored_view(metric: str, updates: int, created_ms: int) -> str:
+    """The value of the experiment's tag VIEW_TAG: trials with method, setting, seed, scores and state, best first.
+
+    Its charts: score over updates, sample grids side by side at `updates`, and settings against scores.
+    """
     best = f"metrics.`{metric}_best`"
     chart = {"deleted": False, "isGenerated": False, "metricSectionId": "scores"}
     line = {"type": "LINE", "xAxisKey": "step", "scaleType": "linear", "xAxisScaleType": "linear", "lineSmoothness": 0,
@@ -61,10 +66,10 @@ def stored_view(metric: str, created_ms: int) -> str:
         "runsPinned": [],
         "runsHidden": [],
         "runsVisibilityMap": {},
-        "runsHiddenMode": "SHOWALL",
+        "runsHiddenMode": "FIRST_20_RUNS",
         "viewMaximized": False,
         "runListHidden": False,
-        "isAccordionReordered": False,
+        "isAccordionReordered": True,
         "useGroupedValuesInCharts": True,
         "hideEmptyCharts": True,
         "groupBy": None,
@@ -74,11 +79,12 @@ def stored_view(metric: str, created_ms: int) -> str:
         "compareRunSections": [{"uuid": "scores", "name": "Scores", "display": True, "isReordered": False,
                                 "deleted": False, "isGenerated": False}],
         "compareRunCharts": [
+            {**chart, **line, "uuid": "best", "metricKey": f"{metric}_best",
+             "selectedMetricKeys": [f"{metric}_best"], "selectedYAxisMetricKeys": [f"{metric}_best"]},
+            {**chart, "uuid": "grids", "type": "IMAGE", "imageKeys": [IMAGES], "step": updates, "showRunParams": False},
             {**chart, "uuid": "settings", "type": "PARALLEL", "displayName": "settings to scores",
              "selectedParams": ["method", "alpha", "beta1", "beta2", "n_dis"], "selectedMetrics": [f"{metric}_best"],
              "showAllRuns": True, "runsCountToCompare": 100},
-            {**chart, **line, "uuid": "best", "metricKey": f"{metric}_best",
-             "selectedMetricKeys": [f"{metric}_best"], "selectedYAxisMetricKeys": [f"{metric}_best"]},
         ],
     }  # fmt: skip
     view = {"name": VIEW, "createdAt": created_ms, "updatedAt": created_ms, "state": json.dumps(state)}

@@ -1,15 +1,18 @@
 """A made-up study with plausible numbers: what a sweep would have told the store, without training anything."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from dashboards.figures import StudyFrames
+from dashboards.report import write_report
 from sngan.results import Evaluation, Outcome, Score
 from sngan.seeding import numpy_stream
+from sweeps.store import ResultStore, open_store
 from sweeps.study import Claim, PlannedTrial, Preset, Study, plan
 
 FID = "fid/gen600-test600-digits"
@@ -30,9 +33,19 @@ CLAIM = Claim(
     name="sn-is-robust",
     source="Miyato et al. 2018, arXiv:1802.05957, Fig. 1 and 2",
     sentence="Over the settings A to F, the scores of spectral normalization vary less than those of WGAN-GP.",
-    rule="smaller-spread",
-    contrast={},
+    rule="robustness",
+    contrast={"datasets": ("cifar10",), "method": "sn", "smaller_spread_than": ("wgan-gp",)},
 )
+PROVENANCE = {
+    "started": "2026-01-02T03:04:05+00:00",
+    "command": "python -m sweeps.launch robustness",
+    "git_commit": "0123456789abcdef0123456789abcdef01234567",
+    "git_dirty": False,
+    "versions": {"python": "3.11.7", "torch": "2.15.0"},
+    "cpu": "A processor",
+    "inputs": {"dataset": "digits", "dataset_digest": "ab12" * 16, "extractor_digits": EXTRACTOR},
+    "gpus": [],
+}
 
 
 def make_preset(methods: Sequence[str] = METHODS, settings: Sequence[str] = SETTINGS, seeds: int = 2) -> Preset:
@@ -49,76 +62,118 @@ def make_preset(methods: Sequence[str] = METHODS, settings: Sequence[str] = SETT
     )
 
 
-def make_study(preset: Preset, figures: tuple[str, ...]) -> Study:
-    """A study with one claim."""
+def make_study(preset: Preset, figures: tuple[str, ...] = (), claims: tuple[Claim, ...] = (CLAIM,)) -> Study:
+    """A study; without names of figures it shows all of them."""
     return Study(
         name="robustness",
         question="Is spectral normalization really more robust to learning rate, momentum and n_dis than WGAN-GP?",
         description="Miyato's comparison of eleven methods at six optimizer settings, with seeds.",
         presets={preset.name: preset},
-        claims=(CLAIM,),
+        claims=claims,
         figures=figures,
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Story:
+    """How a made-up sweep goes.
+
+    diverge : "some" | "none" | "all" of the trials diverge. unfinished : every how many-th trial never starts, and the
+    one after it fails half-way; 0: all end. inception : whether there are Inception Scores.
+    """
+
+    diverge: str = "some"
+    unfinished: int = 0
+    inception: bool = True
+    grids: bool = True
+    fid: float | None = None
+
+
 @dataclass(frozen=True)
-class History:
-    """What one trial told: its evaluations, and its outcome unless it is still to end."""
+class Sweep:
+    """A made-up sweep: its store, what was planned, and where its sample grids lie."""
 
-    trial: PlannedTrial
-    evaluations: tuple[Evaluation, ...]
-    outcome: Outcome | None
+    store: ResultStore
+    study: Study
+    preset: Preset
+    folder: Path
 
+    def frames(self) -> StudyFrames:
+        return StudyFrames.read(self.store, self.study, self.preset, self.folder)
 
-def histories(
-    preset: Preset, storage_dir: Path, *, diverge: str = "some", inception: bool = True, grids: bool = True
-) -> Iterator[History]:
-    """One history per planned trial. `diverge`: "some" | "none" | "all" of them diverge."""
-    for trial in plan(preset):
-        fragile = (trial.method, trial.setting) in _DIVERGES and trial.seed % 2 == 0
-        diverged = diverge == "all" or (diverge == "some" and fragile)
-        updates = range(200, 801, 200)
-        kept = [u for u in updates if not diverged or u <= (200 if diverge == "all" else 400)]
-        evaluations = tuple(
-            _evaluation(trial, update, storage_dir, diverged and update == kept[-1], inception, grids)
-            for update in kept
-        )
-        outcome = Outcome(
-            state="diverged" if diverged else "completed",
-            update=kept[-1],
-            reason="the generator's loss is not finite" if diverged else "",
-            train_s=evaluations[-1].train_s,
-            evaluate_s=evaluations[-1].evaluate_s,
-        )
-        yield History(trial, evaluations, outcome)
+    def report(self, folder: Path | None = None) -> Path:
+        folder = folder or self.folder / "report"
+        return write_report(self.store, self.study, self.preset, storage_dir=self.folder, folder=folder)
 
 
-def _evaluation(
-    trial: PlannedTrial, update: int, storage_dir: Path, broken: bool, inception: bool, grids: bool
-) -> Evaluation:
+def open_sweep(folder: Path, preset: Preset, story: Story | None, claims: tuple[Claim, ...] = (CLAIM,)) -> Sweep:
+    """A new store in `folder` that holds the story; without one it stays empty."""
+    study = make_study(preset, claims=claims)
+    store = open_store(f"sqlite:///{folder}/results.db")
+    if story is not None:
+        tell(store, study, preset, folder, story)
+    return Sweep(store, study, preset, folder)
+
+
+def tell(store: ResultStore, study: Study, preset: Preset, storage_dir: Path, story: Story) -> None:
+    """Register the study's trials and store what each of them reports."""
+    trials = plan(preset)
+    store.register(study.name, preset.name, {"question": study.question}, trials)
+    store.set_provenance(study.name, preset.name, PROVENANCE)
+    for number, trial in enumerate(trials):
+        place = number % story.unfinished if story.unfinished else None
+        if place == 0:
+            continue
+        evaluations, outcome = _history(trial, storage_dir, story)
+        store.start_attempt(trial.digest, host="here", device="cpu", versions={"torch": "2.15.0"})
+        if place == 1:
+            store.record_many([(trial.digest, evaluation) for evaluation in evaluations[:2]])
+            store.fail(trial.digest, "OSError: no space left on device")
+            continue
+        store.record_many([(trial.digest, evaluation) for evaluation in evaluations])
+        store.finish(trial.digest, outcome)
+
+
+def _history(trial: PlannedTrial, storage_dir: Path, story: Story) -> tuple[list[Evaluation], Outcome]:
+    fragile = (trial.method, trial.setting) in _DIVERGES and trial.seed % 2 == 0
+    diverged = story.diverge == "all" or (story.diverge == "some" and fragile)
+    updates = [200, 400, 600, 800] if not diverged else [200] if story.diverge == "all" else [200, 400]
+    evaluations = [
+        _evaluation(trial, update, storage_dir, story, broken=diverged and update == updates[-1]) for update in updates
+    ]
+    outcome = Outcome(
+        state="diverged" if diverged else "completed",
+        update=updates[-1],
+        reason="the generator's loss is not finite" if diverged else "",
+        train_s=evaluations[-1].train_s,
+        evaluate_s=evaluations[-1].evaluate_s,
+    )
+    return evaluations, outcome
+
+
+def _evaluation(trial: PlannedTrial, update: int, storage_dir: Path, story: Story, *, broken: bool) -> Evaluation:
     stream = numpy_stream(trial.seed, "metric", *map(ord, trial.method + trial.setting), update)
     level = _LEVEL.get(trial.method, 8.0)
     if trial.setting in "DEF":
         level *= _FRAGILE.get(trial.method, 2.0) * {"D": 0.7, "E": 0.85, "F": 1.0}[trial.setting]
     fid = float(level * (1 + 6 * math.exp(-update / 180)) * stream.lognormal(0, 0.14))
-    inception_score = float(max(1.0, 9.2 - 1.9 * math.log(fid)) + stream.normal(0, 0.1))
+    fid = fid if story.fid is None else story.fid
+    inception = float(max(1.0, 9.2 - 1.9 * math.log(fid)) + stream.normal(0, 0.1))
     scores = [_score(FID, "fid", None if broken else fid, 0.55, spread=None)]
-    if inception:
-        scores.append(_score(INCEPTION, "is", None if broken else inception_score, 9.6, spread=0.12))
-    config = trial.config
-    per_update = 0.004 * (1 + 0.8 * config.n_dis) * (1.9 if "gp" in trial.method or trial.method == "r1" else 1)
-    per_update *= 1.12 if trial.method.startswith("sn") else 1
+    if story.inception:
+        scores.append(_score(INCEPTION, "is", None if broken else inception, 9.6, spread=0.12))
+    per_update = 0.004 * (1 + 0.8 * trial.config.n_dis)
+    per_update *= 1.9 if "gp" in trial.method or trial.method == "r1" else 1.0
     return Evaluation(
         update=update,
         scores=tuple(scores),
         diagnostics={
             "loss/discriminator": float(stream.normal(1, 0.2)),
-            "loss/generator": float(stream.normal(1, 0.2)),
             "seconds_per_update": float(per_update * stream.lognormal(0, 0.05)),
         },
         train_s=per_update * update,
         evaluate_s=0.3 * update / 200,
-        samples=_grid(trial, update, storage_dir, stream) if grids else None,
+        samples=_grid(trial, update, storage_dir, stream) if story.grids else None,
     )
 
 

@@ -1,6 +1,9 @@
 """Opening a store: the schema that migrations make, other schemas, and processes that open and write at once."""
 
+import argparse
 import multiprocessing
+import runpy
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -85,6 +88,23 @@ def test_migrations_go_back_and_forth(url: str, engine: Engine) -> None:
     assert tables(engine) == {schema.VERSION_TABLE}
     with open_store(url) as store:
         filled(store)
+
+
+def test_a_developer_can_write_the_next_revision_with_alembic(tmp_path: Path) -> None:
+    shutil.copytree(Path(schema.__file__).parent / "migrations", tmp_path / "migrations")
+    url = f"sqlite:///{tmp_path / 'scratch.db'}"
+    config = schema.configuration()
+    config.set_main_option("script_location", str(tmp_path / "migrations"))
+    config.cmd_opts = argparse.Namespace(x=[f"database={url}"])
+    command.upgrade(config, "head")
+    open_store(url, create=False).close()
+    command.revision(config, "nothing changes", autogenerate=True, rev_id="0002")
+    made = runpy.run_path(str(tmp_path / "migrations" / "versions" / "0002_nothing_changes.py"))
+    assert (made["revision"], made["down_revision"]) == ("0002", "0001")
+    assert made["upgrade"].__code__.co_names == ()  # nothing to do: tables and migrations agree
+    command.upgrade(config, "head")
+    with pytest.raises(InputError, match="schema revision '0002'"):
+        open_store(url)
 
 
 def test_opening_again_keeps_everything(url: str) -> None:

@@ -1,8 +1,7 @@
 """Run by Alembic. `sweeps.store.schema` hands it a connection, whose transaction stays its owner's.
 
-For a new revision: change sweeps/store/tables.py, then
-    alembic -x database=sqlite:////tmp/scratch.db revision --autogenerate -m "what changes"
-with script_location = sweeps/store/migrations (in alembic.ini, or under [tool.alembic] in pyproject.toml).
+For a new revision, change sweeps/store/tables.py, open a store in a scratch file with the code as it was before, and
+    alembic -x database=sqlite:////tmp/scratch.db revision --autogenerate --rev-id 0002 -m "what changes"
 """
 
 from typing import Any

@@ -1,0 +1,1 @@
+"""The commands of python -m sweeps.launch, one module per kind."""

@@ -1,0 +1,96 @@
+"""Options that several commands share, and what they mean together."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from sngan.errors import InputError
+from sweeps.store import ResultStore, open_store
+from sweeps.study import STUDIES, Preset, Study
+from sweeps.variation import parse_overrides, vary
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+study_argument = click.argument("study", metavar="STUDY")
+_debug = click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an internal error.")
+_preset = click.option("--preset", help="Scale of the study, see --list.  [default: the study's first]", metavar="NAME")
+_set = click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="config.KEY=VALUE",
+    help="Change a field of every trial's config (repeatable). The results are kept apart, under their own label.",
+)
+_out = click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("runs"),
+    show_default=True,
+    help="Folder of results: database, checkpoints, image grids, reports.",
+)
+_database = click.option("--database", metavar="URL", help="Results database.  [default: OUT/results.db]")
+
+
+def place_options(command: Command) -> Command:
+    """Decorator: --preset, --set, --out, --database and --debug."""
+    for option in (_debug, _database, _out, _set, _preset):
+        command = option(command)
+    return command
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """What the place options say. study : holds `preset` alone. out : absolute. database : URL."""
+
+    study: Study
+    preset: Preset
+    out: Path
+    database: str
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What the store's methods take."""
+        return self.study.name, self.preset.name
+
+    def open(self) -> ResultStore:
+        """The existing store. Raises InputError where there is none, or this study was never launched."""
+        store = open_store(self.database, create=False)
+        if not store.states(*self.key):
+            launched = ", ".join(f"{row.study} --preset {row.preset}" for row in store.studies().itertuples())
+            store.close()
+            raise InputError(
+                f"{self.key[0]} with preset {self.key[1]} was never launched here ({self.out}).\n"
+                f"Launched: {launched or 'nothing'}."
+            )
+        return store
+
+
+def find_place(study: str, preset: str | None, overrides: tuple[str, ...], out: Path, database: str | None) -> Place:
+    """The Place that options name. Raises InputError for unknown names, with the nearest match."""
+    found = STUDIES[study]
+    varied = vary(found, preset or next(iter(found.presets)), parse_overrides(overrides))
+    absolute = out.expanduser().absolute()
+    return Place(
+        study=varied,
+        preset=next(iter(varied.presets.values())),
+        out=absolute,
+        database=database or database_url(absolute),
+    )
+
+
+def database_url(out: Path) -> str:
+    """The database of a folder of results."""
+    return f"sqlite:///{out.expanduser().absolute() / 'results.db'}"
+
+
+def split_names(text: str | None, what: str) -> list[str] | None:
+    """["sn", "wgan-gp"] of "sn,wgan-gp", each once; None where nothing was said."""
+    if text is None:
+        return None
+    names = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    if not names:
+        raise InputError(f"--{what} is empty; give names with commas between them, or leave it out.")
+    return names

@@ -1,0 +1,240 @@
+"""The command of every study: run what is missing, judge, report."""
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sngan.errors import InputError
+from sngan.places import default_cache_dir
+from sngan.results import RunOptions
+from sweeps import tracking
+from sweeps.board import Board
+from sweeps.commands.options import Place, find_place, place_options, split_names
+from sweeps.costs import CostEstimate, estimate
+from sweeps.engine import ENGINES, EngineOptions, last_line, num_slots
+from sweeps.progress_tables import plain_table, show, status_view, verdict_table, view_width
+from sweeps.provenance import command_line, hide_credentials
+from sweeps.store import ResultStore, TrialState, open_store
+from sweeps.study import STUDIES, PlannedTrial, Study, plan
+from sweeps.sweep import Ending, Sweep, device_kind, launch, missing_trials
+from sweeps.wording import duration
+
+FAILED, UNFINISHED = 1, 75
+_SHOWN_FAILURES = 10
+
+
+def study_command(name: str) -> click.Command:
+    """The command that launches the study `name`."""
+    study = STUDIES[name]
+
+    @click.command(name, help=_help(study), short_help=study.question)
+    @place_options
+    @_run_options
+    @click.pass_context
+    def command(context: click.Context, /, **options: Any) -> None:
+        context.exit(_run(name, **options))
+
+    return command
+
+
+def _help(study: Study) -> str:
+    presets = "\n\n".join(f"{preset.name}: {preset.description}" for preset in study.presets.values())
+    return (
+        f"{study.question}\n\n{study.description}\n\nPresets:\n\n{presets}\n\n"
+        f"Example: python -m sweeps.launch {study.name} --methods sn,wgan-gp --settings A,D --seeds 3\n\n"
+        "Launching again runs only what is missing. Exit code 0: every planned trial has a result; 75: unfinished, "
+        "start it again; 1: trials failed, or an error; 2: a mistake in what was asked."
+    )
+
+
+def _run_options(command: Any) -> Any:
+    """Decorator: everything about what runs, where and how."""
+    path = click.Path(path_type=Path)
+    for option in reversed(
+        [
+            click.option("--methods", metavar="NAMES", help="Methods, with commas.  [default: the preset's]"),
+            click.option("--settings", metavar="NAMES", help="Settings, with commas.  [default: the preset's]"),
+            click.option("--seeds", type=int, help="Number of seeds, from 0 on.  [default: the preset's]"),
+            click.option("--dry-run", is_flag=True, help="Say what would run and how long it would take; then end."),
+            click.option("--cpus-per-trial", type=float, default=1.0, show_default=True, help="Also its threads."),
+            click.option(
+                "--gpus-per-trial", type=float, help="A fraction shares a GPU.  [default: 1 where there are GPUs]"
+            ),
+            click.option("--max-concurrent", type=int, help="Trials at the same time.  [default: as many as fit]"),
+            click.option(
+                "--address",
+                default="none",
+                show_default=True,
+                envvar="RAY_ADDRESS",
+                show_envvar=True,
+                help="Ray cluster: none starts Ray here, auto finds this machine's cluster, or HOST:PORT of its head.",
+            ),
+            click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, mps ..."),
+            click.option("--engine", type=click.Choice(ENGINES), default="ray", show_default=True),
+            click.option("--fresh-process", is_flag=True, help="A new process for every trial."),
+            click.option("--mlflow", metavar="URI", help="MLflow to mirror to.  [default: OUT/mlflow.db]"),
+            click.option("--no-mlflow", is_flag=True, help="Do not mirror to MLflow."),
+            click.option("--data", type=path, metavar="DIR", help="Folder with a data set's official files."),
+            click.option("--inception-weights", type=path, metavar="FILE", help="Weights of the Inception network."),
+            click.option(
+                "--cache-dir",
+                type=path,
+                default=default_cache_dir,
+                show_default="~/.cache/sngan",
+                help="Prepared data sets and reference statistics.",
+            ),
+        ]
+    ):
+        command = option(command)
+    return command
+
+
+def _run(
+    study: str,
+    *,
+    preset: str | None,
+    overrides: tuple[str, ...],
+    out: Path,
+    database: str | None,
+    methods: str | None,
+    settings: str | None,
+    seeds: int | None,
+    dry_run: bool,
+    mlflow: str | None,
+    no_mlflow: bool,
+    **rest: Any,
+) -> int:
+    """Launch or dry-run; return the exit code."""
+    place = find_place(study, preset, overrides, out, database)
+    trials = plan(
+        place.preset,
+        methods=split_names(methods, "methods"),
+        settings=split_names(settings, "settings"),
+        seeds=seeds,
+    )
+    if mlflow and no_mlflow:
+        raise InputError("--mlflow and --no-mlflow exclude each other.")
+    command = command_line()
+    sweep = Sweep(
+        study=place.study,
+        preset=place.preset,
+        trials=trials,
+        out=place.out,
+        database=place.database,
+        engine=_engine_options(place.out, **rest),
+        mlflow=None if no_mlflow else mlflow or tracking.default_uri(place.out),
+        command=command,
+    )
+    if dry_run:
+        _dry_run(sweep, place, is_default_database=database is None)
+        return 0
+    return _tell(launch(sweep, click.echo), sweep)
+
+
+def _engine_options(
+    out: Path,
+    *,
+    cache_dir: Path,
+    data: Path | None,
+    inception_weights: Path | None,
+    device: str,
+    **options: Any,
+) -> EngineOptions:
+    run = RunOptions(
+        cache_dir=cache_dir.expanduser().absolute(),
+        storage_dir=out,
+        device=device,
+        data_dir=_existing(data, "--data"),
+        inception_weights=_existing(inception_weights, "--inception-weights"),
+    )
+    return EngineOptions(run=run, **options)
+
+
+def _existing(path: Path | None, option: str) -> Path | None:
+    if path is None:
+        return None
+    absolute = path.expanduser().absolute()
+    if not absolute.exists():
+        raise InputError(f"{option}: {absolute} does not exist.")
+    return absolute
+
+
+def _dry_run(sweep: Sweep, place: Place, *, is_default_database: bool) -> None:
+    """Say what would run and how long it would take."""
+    states: dict[str, TrialState] = {}
+    estimated = CostEstimate(seconds=dict.fromkeys(sweep.planned), unmeasured=())
+    if not is_default_database or (place.out / "results.db").exists():
+        with open_store(place.database, create=False) as store:
+            states = store.known_states(sweep.planned)
+            estimated = _estimate(store, sweep)
+    missing = missing_trials(sweep, states)
+    cells = [[trial.method, trial.setting, trial.seed, _cost_text(estimated, trial)] for trial in missing]
+    if cells:
+        show(plain_table(("method", "setting", "seed", "expected"), cells, title="Trials to run"))
+    click.echo(f"{len(missing)} trials to run, {len(sweep.planned) - len(missing)} already done.")
+    click.echo(_expected_text(missing, estimated, num_slots(sweep.engine)))
+
+
+def _estimate(store: ResultStore, sweep: Sweep) -> CostEstimate:
+    return estimate(list(sweep.planned.values()), store.expected_costs(), device=device_kind(sweep.engine))
+
+
+def _cost_text(estimated: CostEstimate, trial: PlannedTrial) -> str:
+    seconds = estimated.seconds[trial.digest]
+    return "not measured yet" if seconds is None else duration(seconds)
+
+
+def _expected_text(missing: list[PlannedTrial], estimated: CostEstimate, slots: int) -> str:
+    """One sentence on the time that the missing trials will take."""
+    known = [seconds for trial in missing if (seconds := estimated.seconds[trial.digest]) is not None]
+    if not missing:
+        return "Nothing would run."
+    if not known:
+        return "The time cannot be told: no comparable trial has been measured in this database."
+    wall_s = max(sum(known) / slots, max(known))
+    unknown = len(missing) - len(known)
+    text = f"Expected: {duration(wall_s)} with {slots} at a time ({duration(sum(known))} one after another)"
+    return f"{text}, and {unknown} trials that no measurement compares with." if unknown else f"{text}."
+
+
+def _tell(ending: Ending, sweep: Sweep) -> int:
+    """Tell how a launch ended; return the exit code."""
+    again = hide_credentials(shlex.join(sweep.command))
+    if ending.verdicts:
+        show(verdict_table(ending.verdicts, width=view_width()))
+    if ending.ran == 0 and not ending.missing:
+        click.echo(f"Nothing to do: all {len(sweep.planned)} trials have a result.")
+    if ending.report is not None:
+        click.echo(f"Report: {ending.report}")
+    if sweep.mlflow is not None and (ui := tracking.ui_command(sweep.mlflow)) and ending.ran:
+        click.echo(f"MLflow: {hide_credentials(ui)}")
+    if ending.failed:
+        _tell_failures(ending, sweep)
+        click.echo(f"Try them again: {again}", err=True)
+        return FAILED
+    if ending.missing:
+        done = len(sweep.planned) - len(ending.missing)
+        click.echo(f"Stopped: {done} of {len(sweep.planned)} trials have a result. Go on with:\n{again}", err=True)
+        return UNFINISHED
+    return 0
+
+
+def _tell_failures(ending: Ending, sweep: Sweep) -> None:
+    click.echo(f"{len(ending.failed)} of {len(sweep.planned)} trials failed:", err=True)
+    for digest, error in list(ending.failed.items())[:_SHOWN_FAILURES]:
+        trial = sweep.planned[digest]
+        click.echo(f"  {trial.method} {trial.setting} seed {trial.seed}: {last_line(error)}", err=True)
+    if len(ending.failed) > _SHOWN_FAILURES:
+        click.echo(f"  and {len(ending.failed) - _SHOWN_FAILURES} more, see the report.", err=True)
+
+
+def show_status(store: ResultStore, place: Place) -> None:
+    """Print states, scores and verdicts of a stored study."""
+    board = Board.of_store(store.trials(*place.key), store.evaluations(*place.key), place.preset.headline)
+    show(status_view(board, " ".join(place.key), width=view_width()))
+    verdicts = store.verdicts(*place.key)
+    if verdicts:
+        click.echo()
+        show(verdict_table(verdicts, width=view_width()))

@@ -1,0 +1,131 @@
+"""What trials will cost, from what comparable ones did cost."""
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.optimize import nnls
+
+from sngan.config import TrialConfig
+from sweeps.study import PlannedTrial
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostEstimate:
+    """Expected cost of planned trials.
+
+    seconds : by digest, training and measuring together; None without a comparable measurement.
+    unmeasured : what was never measured, sorted, e.g. "wgan-gp on cifar10 with standard-cnn".
+    """
+
+    seconds: Mapping[str, float | None]
+    unmeasured: tuple[str, ...]
+
+    @property
+    def known_s(self) -> float:
+        """Seconds of all trials whose cost is known, one after another."""
+        return sum(value for value in self.seconds.values() if value is not None)
+
+    @property
+    def num_unknown(self) -> int:
+        """How many trials have no comparable measurement."""
+        return sum(value is None for value in self.seconds.values())
+
+    @property
+    def explanation(self) -> str:
+        """A sentence on what the estimate does not cover, "" where it covers everything."""
+        if not self.num_unknown:
+            return ""
+        return (
+            f"{self.num_unknown} of {len(self.seconds)} trials have no comparable measurement yet: "
+            f"{', '.join(self.unmeasured)}."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _TrainingCost:
+    """Seconds per image in a discriminator update and in a generator update."""
+
+    discriminator: float
+    generator: float
+
+    def of(self, config: TrialConfig) -> float:
+        discriminator, generator = _images(config.updates, config.n_dis, config.batch_size, config.generator_batch_size)
+        return float(self.discriminator * discriminator + self.generator * generator)
+
+
+def estimate(trials: Sequence[PlannedTrial], measured: pd.DataFrame, *, device: str | None = None) -> CostEstimate:
+    """Expected seconds of every trial, from ResultStore.expected_costs().
+
+    Training: completed trials of the same data set, architecture, loss and regularizers are comparable. Their
+    train_s is explained as a cost per image of all discriminator updates (updates x n_dis x batch_size) plus a
+    cost per image of all generator updates (updates x generator_batch_size), both not negative, with the least sum
+    of squared relative errors. Where all comparable trials have the same proportion of the two, which then cannot
+    be told apart, every image costs the same.
+
+    Measuring: seconds per evaluation are the mean over completed trials of the same data set, architecture and
+    protocols, whatever the method; a trial has ceil(updates / evaluate_every) evaluations.
+
+    Diverged trials are left out: they ended early. A trial that will diverge costs less than estimated. Machines
+    are not told apart, but `device` leaves out what was measured on any other kind of device ("cpu", "cuda").
+    """
+    rows = measured[(measured["state"] == "completed") & (measured["train_s"] > 0)]
+    if device is not None:
+        rows = rows[rows["device"] == device]
+    training = {key: _fit(group) for key, group in _groups(rows, ["dataset", "architecture", "loss", "regularizers"])}
+    measuring = {
+        key: float((group["evaluate_s"] / group["num_evaluations"]).mean())
+        for key, group in _groups(rows[rows["num_evaluations"] > 0], ["dataset", "architecture", "protocols"])
+    }
+    seconds: dict[str, float | None] = {}
+    unmeasured: set[str] = set()
+    for trial in trials:
+        place = (trial.config.dataset, trial.config.architecture)
+        train = training.get((*place, *_treatment(trial.config)))
+        measure = _measuring_cost(measuring, trial.config)
+        if train is not None and measure is not None:
+            seconds[trial.digest] = train.of(trial.config) + measure
+        else:
+            seconds[trial.digest] = None
+            what = trial.method if train is None else ", ".join(trial.config.protocols)
+            unmeasured.add(f"{what} on {place[0]} with {place[1]}")
+    return CostEstimate(seconds=seconds, unmeasured=tuple(sorted(unmeasured)))
+
+
+def _treatment(config: TrialConfig) -> tuple[str, str]:
+    """What makes an update of one method cost more than one of another, as the store writes it."""
+    regularizers = [regularizer.to_dict() for regularizer in config.regularizers]
+    return config.loss, json.dumps(regularizers, sort_keys=True)
+
+
+def _measuring_cost(measuring: Mapping[tuple[str, ...], float], config: TrialConfig) -> float | None:
+    if not config.protocols:
+        return 0.0
+    per_evaluation = measuring.get((config.dataset, config.architecture, ",".join(config.protocols)))
+    return None if per_evaluation is None else per_evaluation * math.ceil(config.updates / config.evaluate_every)
+
+
+def _groups(rows: pd.DataFrame, columns: list[str]) -> Iterable[tuple[tuple[str, ...], pd.DataFrame]]:
+    return ((key, group) for key, group in rows.groupby(columns, sort=False))  # type: ignore[misc]
+
+
+def _images(updates: Any, n_dis: Any, batch_size: Any, generator_batch_size: Any) -> tuple[Any, Any]:
+    """Images that pass through discriminator updates and through generator updates (numbers or columns)."""
+    return updates * n_dis * batch_size, updates * generator_batch_size
+
+
+def _fit(group: pd.DataFrame) -> _TrainingCost:
+    columns = [group[name] for name in ("updates", "n_dis", "batch_size", "generator_batch_size")]
+    images: NDArray[np.float64] = np.stack(_images(*columns), axis=1).astype(np.float64)
+    seconds = group["train_s"].to_numpy(dtype=np.float64)
+    proportion = images[:, 0] / images[:, 1]
+    if np.allclose(proportion, proportion[0]):
+        per_image = float(np.mean(seconds / images.sum(axis=1)))
+        return _TrainingCost(per_image, per_image)
+    costs, _ = nnls(images / seconds[:, None], np.ones(len(seconds)))
+    return _TrainingCost(float(costs[0]), float(costs[1]))

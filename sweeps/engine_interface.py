@@ -1,0 +1,185 @@
+"""What engines have in common: what they are asked, what they tell, and how they are stopped."""
+
+import contextlib
+import dataclasses
+import signal
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from types import FrameType
+from typing import Literal, Protocol
+
+import joblib
+
+from sngan.config import TrialConfig
+from sngan.errors import InputError, one_line, unknown
+from sngan.fields import require
+from sngan.results import Evaluation, Outcome, Report, RunOptions
+from sweeps.provenance import gpu_names
+from sweeps.study import PlannedTrial
+
+RunTrial = Callable[[TrialConfig, RunOptions, Report], Outcome]
+EngineName = Literal["ray", "in-process"]
+ENGINES: tuple[EngineName, ...] = ("ray", "in-process")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineOptions:
+    """Where trials run and what each of them gets; nothing here changes a result on the CPU.
+
+    run : options of every trial, with absolute paths; `num_threads` is set by the engine, and device "auto"
+        means "cuda" for a trial that was given a GPU, else "cpu".
+    cpus_per_trial : a trial has as many torch threads, at least one.
+    gpus_per_trial : a fraction lets trials share a GPU; None is 1 where there are GPUs, else 0.
+    max_concurrent : trials at the same time, None for as many as fit.
+    address : "none" starts Ray on this machine, "auto" uses the cluster that this machine belongs to, anything
+        else is a cluster's address.
+    fresh_process : start a new process for every trial (seconds each) instead of using one again.
+    max_failures : how often a trial is started again, from its last checkpoint, after an error or the loss of
+        its process.
+    num_cpus, num_gpus : what this machine offers, None to detect it; not used with a cluster.
+    """
+
+    run: RunOptions
+    engine: EngineName = "ray"
+    cpus_per_trial: float = 1.0
+    gpus_per_trial: float | None = None
+    max_concurrent: int | None = None
+    address: str = "none"
+    fresh_process: bool = False
+    max_failures: int = 2
+    num_cpus: int | None = None
+    num_gpus: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what no machine can give. Raises InputError."""
+        if self.engine not in ENGINES:
+            raise unknown("engine", self.engine, ENGINES)
+        require(0 < self.cpus_per_trial <= 1024, "cpus per trial", self.cpus_per_trial, "above 0, up to 1024")
+        gpus = self.gpus_per_trial or 0.0
+        whole_or_part = 0 <= gpus <= 1 or float(gpus).is_integer()
+        require(whole_or_part and 0 <= gpus <= 64, "GPUs per trial", gpus, "0 to 1, or a whole number up to 64")
+        concurrent = 1 if self.max_concurrent is None else self.max_concurrent
+        require(concurrent >= 1, "max concurrent", concurrent, "1 or more")
+        require(self.max_failures >= 0, "max failures", self.max_failures, "0 or more")
+
+    def run_options(self, gpus: float) -> RunOptions:
+        """What a trial with this many GPUs is given: its threads and its device."""
+        device = self.run.device
+        if device == "auto":
+            device = "cuda" if gpus > 0 else "cpu"
+        if device.startswith("cuda") and gpus == 0:
+            raise InputError(
+                f"device {device!r} was asked for, but a trial gets no GPU: this machine has none, or "
+                "--gpus-per-trial is 0.\nUse --device cpu, or a machine with a GPU."
+            )
+        return dataclasses.replace(self.run, num_threads=max(1, int(self.cpus_per_trial)), device=device)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """Where one try at a trial runs. versions : package -> version, as the worker imports them."""
+
+    host: str
+    device: str
+    versions: Mapping[str, str]
+
+
+class Listener(Protocol):
+    """What the engine tells while it runs, always in the driver's main thread, never concurrently.
+
+    A trial that starts again reports its earlier evaluations once more: consumers are idempotent. An
+    exception raised here stops the sweep and is raised by `run`.
+    """
+
+    def on_start(self, trial: PlannedTrial, attempt: Attempt) -> None:
+        """An attempt at `trial` has started in its worker."""
+
+    def on_evaluation(self, trial: PlannedTrial, evaluation: Evaluation) -> None:
+        """`trial` has reached an evaluation."""
+
+    def on_finish(self, trial: PlannedTrial, outcome: Outcome) -> None:
+        """`trial` has a result: completed or diverged."""
+
+    def on_failure(self, trial: PlannedTrial, error: str, final: bool) -> None:
+        """An attempt ended without a result. `final`: it will not be tried again by this engine."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineResult:
+    """How a run of the engine ended.
+
+    finished : digests with an outcome. failed : digest -> error of trials that were given up. interrupted : a
+    signal stopped the run; trials in neither of the two are still to do.
+    """
+
+    finished: frozenset[str]
+    failed: Mapping[str, str]
+    interrupted: bool
+
+
+def num_slots(options: EngineOptions) -> int:
+    """Trials that this machine would run at the same time (a cluster's are not known before it is asked)."""
+    if options.engine == "in-process":
+        return 1
+    cpus = machine_cpus() if options.num_cpus is None else options.num_cpus
+    num_gpus = len(gpu_names()) if options.num_gpus is None else options.num_gpus
+    gpus = gpus_of_a_trial(options, num_gpus)
+    fits = [int(cpus / options.cpus_per_trial)]
+    if gpus:
+        fits.append(num_gpus * int(1 / gpus) if gpus <= 1 else int(num_gpus / gpus))
+    if options.max_concurrent is not None:
+        fits.append(options.max_concurrent)
+    return max(1, min(fits))
+
+
+def machine_cpus() -> int:
+    """Cores that this process may use: affinity and container limits counted."""
+    return int(joblib.cpu_count())
+
+
+def gpus_of_a_trial(options: EngineOptions, num_gpus: float) -> float:
+    """GPUs per trial where `num_gpus` are there: what was asked for, else a whole one, else none."""
+    if options.gpus_per_trial is not None:
+        return options.gpus_per_trial
+    return 1.0 if num_gpus >= 1 and not options.run.device.startswith("cpu") else 0.0
+
+
+@contextlib.contextmanager
+def signals_handled(handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
+    """Send SIGINT, SIGTERM and SIGUSR1 to `handler` inside, then as before. Only works in the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+    for number in STOP_SIGNALS:
+        signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        for number, previous in before.items():
+            signal.signal(number, previous or signal.SIG_DFL)
+
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+
+
+def interrupt(number: int, _frame: FrameType | None) -> None:
+    """Signal handler: a stop is a KeyboardInterrupt, whichever signal asked for it."""
+    raise KeyboardInterrupt(signal.Signals(number).name)
+
+
+def error_text(error: BaseException) -> str:
+    """What is stored of an exception: an InputError's words, else the traceback; the last line is a summary."""
+    summary = one_line(error, limit=1000)
+    if isinstance(error, InputError):
+        return summary
+    text = "".join(traceback.format_exception(error)).rstrip()
+    return text if last_line(text) == summary else f"{text}\n{summary}"
+
+
+def last_line(error: str) -> str:
+    """The last line of an error text that says something."""
+    lines = [line.strip() for line in error.splitlines() if line.strip()]
+    return lines[-1] if lines else "no message"

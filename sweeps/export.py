@@ -1,0 +1,144 @@
+"""Writes a study's results as files: one row per measured number, every column documented beside and inside them."""
+
+import contextlib
+import logging
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+from pyarrow import parquet
+
+from sngan.errors import InputError, unknown
+from sngan.registry import Registry
+from sweeps.store import ResultStore
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the export. unit : "" for names and plain numbers."""
+
+    name: str
+    unit: str
+    meaning: str
+
+
+COLUMNS: tuple[Column, ...] = (
+    Column("digest", "", "identity of the trial: 16 hex digits of the SHA-256 of its config"),
+    Column("method", "", "loss and regularizers, by the name that figures use"),
+    Column("setting", "", "name of the optimizer setting (alpha, beta1, beta2, n_dis)"),
+    Column("seed", "", "training seed; the same seed means the same data order and latents in every method"),
+    Column("state", "", "of the trial: queued, running, completed, diverged (a result) or failed (no result)"),
+    Column("alpha", "", "Adam's learning rate in both networks"),
+    Column("beta1", "", "Adam's first momentum"),
+    Column("beta2", "", "Adam's second momentum"),
+    Column("n_dis", "", "discriminator updates per generator update"),
+    Column("update", "generator updates", "how far the trial had been trained when it was measured"),
+    Column("protocol", "", "full name of the measurement; only rows of equal protocol may be compared"),
+    Column("metric", "", "fid, kid (lower is better) or is (higher is better)"),
+    Column("value", "of the metric", "the measured number; absent where the trial had diverged"),
+    Column("spread", "of the metric", "standard deviation over repetitions of measuring one model, not over seeds"),
+    Column("num_generated", "images", "generated images per repetition"),
+    Column("num_real", "images", "real images compared with; 0 where the metric needs none"),
+    Column("split", "", "split of the data set that the real images are from; empty where the metric needs none"),
+    Column("extractor", "", "network behind the metric and the first 8 hex digits of its hash"),
+    Column("floor", "of the metric", "what this protocol gives for real images in place of generated ones"),
+    Column("seconds", "s", "time of this measurement"),
+    Column("dataset", "", "name of the data set"),
+    Column("architecture", "", "name of the networks' architecture"),
+    Column("updates", "generator updates", "length of the whole trial"),
+    Column("config", "JSON", "everything that may change the result, and nothing that may not"),
+)
+_OF_TRIAL = ("digest", "dataset", "architecture", "updates", "config")
+
+Writer = Callable[[pd.DataFrame, Path], None]
+FORMATS: Registry[Writer] = Registry("export format")
+
+
+def export(
+    store: ResultStore, study: str, preset: str, folder: Path, formats: Sequence[str] = ("csv", "parquet")
+) -> list[Path]:
+    """The files written: STUDY-PRESET.FORMAT below `folder` for every format, and STUDY-PRESET.columns.md.
+
+    Numbers keep all their bits in every format; what is absent is an empty field in CSV and null in Parquet. A file
+    is replaced as a whole or not at all. Raises InputError for an unknown format, a study that was never launched,
+    or a folder that cannot be written.
+    """
+    writers = {f"{study}-{preset}.{name}": FORMATS[name] for name in formats}
+    frame = export_frame(store, study, preset)
+    text = dictionary(study, preset)
+    with _writable(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        paths = [_replaced(folder / name, partial(write, frame)) for name, write in writers.items()]
+        described = folder / f"{study}-{preset}.columns.md"
+        paths.append(_replaced(described, lambda path: path.write_text(text, encoding="utf-8")))
+    logger.info("%d rows of %s-%s written to %s", len(frame), study, preset, folder)
+    return paths
+
+
+def export_frame(store: ResultStore, study: str, preset: str) -> pd.DataFrame:
+    """One row per measured number with the columns COLUMNS, in the order seed, method, setting, update, protocol."""
+    trials = store.trials(study, preset)
+    if trials.empty:
+        launched = [f"{row.study}-{row.preset}" for row in store.studies().itertuples()]
+        raise unknown("launched study", f"{study}-{preset}", launched)
+    trials = trials.drop_duplicates("digest")[list(_OF_TRIAL)]
+    # A config stands in many rows, but once in memory and in the Parquet file.
+    trials["config"] = trials["config"].astype("category")
+    return store.evaluations(study, preset).merge(trials, on="digest", how="left", validate="many_to_one")
+
+
+def dictionary(study: str, preset: str) -> str:
+    """The meaning of every column, as Markdown."""
+    lines = [
+        f"# Columns of {study}-{preset}",
+        "",
+        "One row per measured number: a trial, an update and a protocol. An absent number is an empty field in CSV",
+        "and null in Parquet; it is never a number that stands for something else.",
+        "",
+        "| column | unit | meaning |",
+        "|---|---|---|",
+        *(f"| {column.name} | {column.unit} | {column.meaning} |" for column in COLUMNS),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def write_csv(frame: pd.DataFrame, path: Path) -> None:
+    """Write `frame` as CSV (UTF-8, comma, header); floats as the shortest text that gives all bits back."""
+    frame.to_csv(path, index=False, lineterminator="\n")
+
+
+def write_parquet(frame: pd.DataFrame, path: Path) -> None:
+    """Write `frame` as Parquet, with unit and meaning of every column in its metadata."""
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    documented = {column.name: {"unit": column.unit, "description": column.meaning} for column in COLUMNS}
+    fields = [field.with_metadata(documented[field.name]) for field in table.schema]
+    parquet.write_table(table.cast(pa.schema(fields, metadata=table.schema.metadata)), path, compression="zstd")
+
+
+FORMATS.add("csv", write_csv)
+FORMATS.add("parquet", write_parquet)
+
+
+def _replaced(path: Path, write: Callable[[Path], object]) -> Path:
+    """`path`, after `write` has written it: whole, or as it was before."""
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
+    try:
+        write(unfinished)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return path
+
+
+@contextlib.contextmanager
+def _writable(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{folder} cannot be written: {error.strerror or error}.\nGive another folder.") from None

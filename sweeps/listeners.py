@@ -1,0 +1,58 @@
+"""What listens to an engine: the writer of the store, and several listeners as one."""
+
+from sngan.results import Evaluation, Outcome
+from sweeps.engine_interface import Attempt, Listener
+from sweeps.store import ResultStore
+from sweeps.study import PlannedTrial
+
+
+class StoreWriter:
+    """The listener that writes the store: only the driver does."""
+
+    def __init__(self, store: ResultStore) -> None:
+        self._store = store
+
+    def on_start(self, trial: PlannedTrial, attempt: Attempt) -> None:
+        """Open an attempt."""
+        self._store.start_attempt(trial.digest, host=attempt.host, device=attempt.device, versions=attempt.versions)
+
+    def on_evaluation(self, trial: PlannedTrial, evaluation: Evaluation) -> None:
+        """Record the scores."""
+        self._store.record(trial.digest, evaluation)
+
+    def on_finish(self, trial: PlannedTrial, outcome: Outcome) -> None:
+        """Close the attempt with a result."""
+        self._store.finish(trial.digest, outcome)
+
+    def on_failure(self, trial: PlannedTrial, error: str, final: bool) -> None:
+        """Close the attempt with its error; a trial that is tried again is queued."""
+        self._store.fail(trial.digest, error)
+        if not final:
+            self._store.requeue([trial.digest])
+
+
+class Listeners:
+    """Several listeners as one, told in their order."""
+
+    def __init__(self, *listeners: Listener) -> None:
+        self._listeners = listeners
+
+    def on_start(self, trial: PlannedTrial, attempt: Attempt) -> None:
+        """See Listener."""
+        for listener in self._listeners:
+            listener.on_start(trial, attempt)
+
+    def on_evaluation(self, trial: PlannedTrial, evaluation: Evaluation) -> None:
+        """See Listener."""
+        for listener in self._listeners:
+            listener.on_evaluation(trial, evaluation)
+
+    def on_finish(self, trial: PlannedTrial, outcome: Outcome) -> None:
+        """See Listener."""
+        for listener in self._listeners:
+            listener.on_finish(trial, outcome)
+
+    def on_failure(self, trial: PlannedTrial, error: str, final: bool) -> None:
+        """See Listener."""
+        for listener in self._listeners:
+            listener.on_failure(trial, error, final)

@@ -1,0 +1,67 @@
+"""What follows from results: verdicts into the store, and the report."""
+
+import hashlib
+import importlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from sweeps.claims import Verdict, judge
+from sweeps.provenance import PACKAGE, versions
+from sweeps.scores import score_table
+from sweeps.store import ResultStore
+from sweeps.study import Preset, Study
+
+_FINGERPRINT = "fingerprint.txt"
+
+
+class WriteReport(Protocol):
+    """What draws the report; see dashboards.report.write_report."""
+
+    def __call__(self, store: ResultStore, study: Study, preset: Preset, *, storage_dir: Path, folder: Path) -> Path:
+        """Write FOLDER/index.html and return its path."""
+
+
+def report_writer() -> WriteReport:
+    """dashboards.report.write_report, found by name: what shows results stands above what makes them."""
+    function: WriteReport = importlib.import_module("dashboards.report").write_report
+    return function
+
+
+def report_folder(out: Path, study: Study, preset: Preset) -> Path:
+    """Where a study's report is kept below the folder of results."""
+    return out / "reports" / f"{study.name}-{preset.name}"
+
+
+def conclude(store: ResultStore, study: Study, preset: Preset, out: Path) -> tuple[Path, Sequence[Verdict]]:
+    """Judge the claims, record the verdicts, write the report; return its page and the verdicts."""
+    folder = report_folder(out, study, preset)
+    state = _fingerprint(store, study, preset)
+    verdicts = judge_study(store, study, preset)
+    store.record_verdicts(study.name, preset.name, verdicts)
+    page = report_writer()(store, study, preset, storage_dir=out, folder=folder)
+    (folder / _FINGERPRINT).write_text(state)
+    return page, verdicts
+
+
+def judge_study(store: ResultStore, study: Study, preset: Preset) -> list[Verdict]:
+    """A verdict on every claim of the study, from the final scores of the preset's protocols, the headline first."""
+    trials = store.trials(study.name, preset.name)
+    evaluations = store.evaluations(study.name, preset.name)
+    names = dict.fromkeys([preset.headline, *preset.config.get("protocols", ())])
+    return judge(study.claims, {name: score_table(evaluations, trials, name, "final") for name in names})
+
+
+def is_current(store: ResultStore, study: Study, preset: Preset, out: Path) -> bool:
+    """Whether the report shows what the store holds, with this version's claims and figures."""
+    folder = report_folder(out, study, preset)
+    try:
+        written = (folder / _FINGERPRINT).read_text()
+    except OSError:
+        return False
+    return written == _fingerprint(store, study, preset) and (folder / "index.html").is_file()
+
+
+def _fingerprint(store: ResultStore, study: Study, preset: Preset) -> str:
+    described = repr((study.question, study.claims, study.figures, preset, versions().get(PACKAGE)))
+    return f"{store.fingerprint(study.name, preset.name)} {hashlib.sha256(described.encode()).hexdigest()[:16]}"

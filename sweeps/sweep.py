@@ -1,0 +1,221 @@
+"""A launch from plan to report: runs what is missing, remembers it, judges it."""
+
+import dataclasses
+import os
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+from sngan.errors import InputError
+from sngan.trial import describe_inputs
+from sweeps import provenance
+from sweeps.board import Board, latest_values
+from sweeps.claims import Verdict
+from sweeps.costs import CostEstimate, estimate
+from sweeps.engine import EngineOptions, EngineResult, num_slots, run
+from sweeps.exclusive import only_launch
+from sweeps.listeners import Listeners, StoreWriter
+from sweeps.progress import View
+from sweeps.reporting import conclude, is_current, report_folder
+from sweeps.store import ResultStore, TrialState, open_store
+from sweeps.study import PlannedTrial, Preset, Study
+from sweeps.tracking import Mirror
+
+_LAST_SYNC_S = 15.0  # how long the end of a launch waits for MLflow
+_LAST_SYNC_OF_A_STOP_S = 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """What is launched.
+
+    study, preset : as varied by the user. trials : the plan. out : folder of results, absolute. database : URL of
+    the store. mlflow : URI of the mirror, or None. command : the command line, for provenance.
+    """
+
+    study: Study
+    preset: Preset
+    trials: Sequence[PlannedTrial]
+    out: Path
+    database: str
+    engine: EngineOptions
+    mlflow: str | None
+    command: Sequence[str]
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What the store's methods take."""
+        return self.study.name, self.preset.name
+
+    @property
+    def name(self) -> str:
+        """STUDY-PRESET: names the lock and the report's folder."""
+        return "-".join(self.key)
+
+    @cached_property
+    def planned(self) -> Mapping[str, PlannedTrial]:
+        """The trials by digest, each once."""
+        return {trial.digest: trial for trial in self.trials}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ending:
+    """How a launch ended.
+
+    missing : planned trials without a result. failed : digest -> error of those that were given up. ran : trials that
+    got their result now. report, verdicts : None and empty where a stop came before.
+    """
+
+    missing: Sequence[PlannedTrial]
+    failed: Mapping[str, str]
+    ran: int
+    interrupted: bool
+    report: Path | None
+    verdicts: Sequence[Verdict] = ()
+
+
+def launch(sweep: Sweep, say: Callable[[str], None]) -> Ending:
+    """Run what is missing of a sweep, then judge and report it. `say` gets lines for the user.
+
+    Launching again runs only what is missing; with nothing missing and the report up to date, it changes nothing.
+    Raises InputError for whatever the user can mend.
+    """
+    check_writable(sweep.out)
+    with open_store(sweep.database) as store, only_launch(sweep.out, sweep.name):
+        store.register(*sweep.key, _description(sweep), sweep.trials)
+        missing = missing_trials(sweep, store.states(*sweep.key))
+        if missing:
+            return _run_missing(sweep, store, missing, say)
+        verdicts: Sequence[Verdict]
+        if is_current(store, sweep.study, sweep.preset, sweep.out):
+            page = report_folder(sweep.out, sweep.study, sweep.preset) / "index.html"
+            verdicts = store.verdicts(*sweep.key)
+        else:
+            with _Mirrored(sweep, store):
+                page, verdicts = conclude(store, sweep.study, sweep.preset, sweep.out)
+        return Ending(missing=(), failed={}, ran=0, interrupted=False, report=page, verdicts=verdicts)
+
+
+def _run_missing(
+    sweep: Sweep, store: ResultStore, missing: Sequence[PlannedTrial], say: Callable[[str], None]
+) -> Ending:
+    say(f"{len(missing)} of {len(sweep.planned)} trials to run; preparing the data ...")
+    about = provenance.collect(sweep.command)
+    # On the CPU: the driver takes no share of a GPU, and may stand on a machine without one.
+    inputs = describe_inputs(missing[0].config, dataclasses.replace(sweep.engine.run, device="cpu"))
+    store.set_provenance(*sweep.key, {**about, "inputs": inputs})
+    store.requeue(sweep.planned)
+    estimated = estimate(sweep.trials, store.expected_costs(), device=device_kind(sweep.engine))
+    with _Mirrored(sweep, store) as mirror:
+        with _view(sweep, store, estimated) as view:
+            result = run(in_order(missing, estimated), sweep.engine, Listeners(StoreWriter(store), view))
+        left = missing_trials(sweep, store.states(*sweep.key))
+        if result.interrupted and left:
+            store.requeue(trial.digest for trial in left if trial.digest not in result.failed)
+            mirror.hurried = True
+            return _ending(left, result, report=None)
+        page, verdicts = conclude(store, sweep.study, sweep.preset, sweep.out)
+    return _ending(left, result, report=page, verdicts=verdicts)
+
+
+def _ending(
+    left: Sequence[PlannedTrial], result: EngineResult, *, report: Path | None, verdicts: Sequence[Verdict] = ()
+) -> Ending:
+    return Ending(
+        missing=left,
+        failed=result.failed,
+        ran=len(result.finished),
+        interrupted=result.interrupted,
+        report=report,
+        verdicts=verdicts,
+    )
+
+
+def missing_trials(sweep: Sweep, states: Mapping[str, TrialState]) -> list[PlannedTrial]:
+    """Planned trials without a result, each digest once, in the order of the plan."""
+    return [trial for digest, trial in sweep.planned.items() if not states.get(digest, TrialState.QUEUED).finished]
+
+
+def in_order(trials: Sequence[PlannedTrial], estimated: CostEstimate) -> list[PlannedTrial]:
+    """Seed by seed, so that a stopped sweep holds whole replications; in a seed the longest first.
+
+    The last trials to start are then short ones, and slots end at about the same time. Where the cost of one trial is
+    not known, the number of discriminator and generator updates stands for that of all.
+    """
+    seconds = [estimated.seconds.get(trial.digest) for trial in trials]
+    known = all(value is not None for value in seconds)
+
+    def cost(trial: PlannedTrial) -> float:
+        work = float(trial.config.updates * (1 + trial.config.n_dis))
+        return (estimated.seconds[trial.digest] or 0.0) if known else work
+
+    return sorted(trials, key=lambda trial: (trial.seed, -cost(trial)))
+
+
+def device_kind(options: EngineOptions) -> str:
+    """The kind of device that trials will run on, as far as this machine can tell: "cpu", "cuda" ..."""
+    if options.run.device != "auto":
+        return options.run.device.partition(":")[0]
+    return "cuda" if provenance.gpu_names() and options.gpus_per_trial != 0 else "cpu"
+
+
+def check_writable(folder: Path) -> None:
+    """Create the folder of results and try it. Raises InputError where nothing can be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(os.urandom(4096))
+    except OSError as error:
+        raise InputError(
+            f"cannot write results to {folder}: {error.strerror or error}.\nChoose another folder with --out."
+        ) from error
+
+
+def _description(sweep: Sweep) -> dict[str, Any]:
+    """The study and preset as JSON values, as they were when it was launched."""
+    preset = dataclasses.asdict(sweep.preset)
+    study = sweep.study
+    return {
+        "question": study.question,
+        "description": study.description,
+        "claims": [dataclasses.asdict(claim) for claim in study.claims],
+        "preset": preset,
+    }
+
+
+class _Mirrored:
+    """MLflow kept in agreement with the store inside, and brought up to date at the end; or nothing.
+
+    `hurried` : the end waits for MLflow only as long as a stop allows.
+    """
+
+    def __init__(self, sweep: Sweep, store: ResultStore) -> None:
+        self._mirror: Mirror | None = None
+        if sweep.mlflow is not None:
+            self._mirror = Mirror(sweep.mlflow, store, sweep.study, sweep.preset.name, sweep.out)
+        self.hurried = False
+
+    def __enter__(self) -> Self:
+        if self._mirror is not None:
+            self._mirror.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._mirror is not None:
+            self._mirror.stop(_LAST_SYNC_OF_A_STOP_S if self.hurried or kind is not None else _LAST_SYNC_S)
+
+
+def _view(sweep: Sweep, store: ResultStore, estimated: CostEstimate) -> View:
+    states = store.states(*sweep.key)
+    board = Board(
+        list(sweep.planned.values()),
+        sweep.preset.headline,
+        states={digest: str(state) for digest, state in states.items()},
+        values=latest_values(store.evaluations(*sweep.key), sweep.preset.headline),
+        expected_s={digest: value for digest, value in estimated.seconds.items() if value is not None},
+        slots=num_slots(sweep.engine),
+    )
+    return View(board, title=f"{sweep.study.name} {sweep.preset.name}", folder=str(sweep.out))

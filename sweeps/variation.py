@@ -1,0 +1,86 @@
+"""A preset with some config fields changed: a preset of its own, so that its results never mix with the plain one's.
+
+Its label names the changes, in store, report folder and MLflow: "quick+updates=300".
+"""
+
+import dataclasses
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sngan.config import TrialConfig
+from sngan.errors import InputError
+from sweeps.study import Preset, Study, plan
+
+_LONGEST_LABEL = 80  # characters; it names a folder
+_UNSAFE = re.compile(r"[^A-Za-z0-9.,_-]+")
+
+
+def parse_overrides(pairs: Iterable[str]) -> dict[str, str]:
+    """{"updates": "300"} of ["config.updates=300"]. Raises InputError for anything else than config.KEY=VALUE."""
+    overrides: dict[str, str] = {}
+    for pair in pairs:
+        name, separator, value = pair.partition("=")
+        key = name.strip().removeprefix("config.")
+        if not separator or not name.strip().startswith("config.") or not key:
+            raise InputError(f"--set {pair!r} is not of the form config.KEY=VALUE, such as config.updates=300.")
+        overrides[key] = value.strip()
+    return overrides
+
+
+def vary(study: Study, name: str, overrides: Mapping[str, str]) -> Study:
+    """`study` with one preset: the one called `name` with `overrides` applied, under its own label.
+
+    `name` may be a label itself, such as "quick+updates=300". Overrides that say what the preset says anyway
+    change nothing. Raises InputError for an unknown preset, key or value.
+    """
+    base, *changes = name.split("+")
+    if "~" in name:
+        raise InputError(f"preset {name!r}: this label is shortened; give the preset's name and --set for its changes.")
+    preset = study.preset(base)
+    wanted = {**parse_overrides(f"config.{change}" for change in changes), **overrides}
+    return dataclasses.replace(study, presets={varied.name: varied for varied in (_varied(preset, wanted),)})
+
+
+def _varied(preset: Preset, overrides: Mapping[str, str]) -> Preset:
+    if not overrides:
+        return preset
+    # Planning one cell checks the keys: the axes of the study cannot be set.
+    plan(preset, methods=preset.methods[:1], settings=preset.settings[:1], seeds=1, overrides=overrides)
+    plain = TrialConfig.from_dict(dict(preset.config)).to_dict()
+    config = TrialConfig.from_dict({**preset.config, **overrides}).to_dict()
+    changed = {key: config[key] for key in sorted(overrides) if config[key] != plain[key]}
+    if not changed:
+        return preset
+    protocols = config["protocols"]
+    if not protocols:
+        raise InputError("config.protocols is empty; a sweep measures at least one.\nSee: python -m sngan list")
+    return dataclasses.replace(
+        preset,
+        name=_label(preset.name, changed),
+        config={**preset.config, **changed},
+        headline=preset.headline if preset.headline in protocols else protocols[0],
+    )
+
+
+def _label(name: str, changed: Mapping[str, Any]) -> str:
+    """PRESET+KEY=VALUE..., fit for a folder; where that loses something, "~" and 6 hex digits tell it apart."""
+    exact = [f"{key}={_typed(value)}" for key, value in changed.items()]
+    clean = [f"{key}={_UNSAFE.sub('-', _typed(value))}" for key, value in changed.items()]
+    label = "+".join([name, *clean])
+    if clean == exact and len(label) <= _LONGEST_LABEL:
+        return label
+    mark = hashlib.sha256("\n".join(exact).encode()).hexdigest()[:6]
+    return f"{label[: _LONGEST_LABEL - 7].rstrip('-')}~{mark}"
+
+
+def _typed(value: Any) -> str:
+    """A value as the command line takes it."""
+    return (
+        ",".join(map(str, value))
+        if isinstance(value, list)
+        else str(value).lower()
+        if value in (True, False)
+        else str(value)
+    )

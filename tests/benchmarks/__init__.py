@@ -1,0 +1,1 @@
+"""Speed and memory, measured by scripts that print one table and keep it as JSON; no timed tests."""

@@ -1,0 +1,86 @@
+"""Every figure of the registry keeps its contract, on full data and on data that lacks nearly everything."""
+
+import dataclasses
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from PIL import Image
+
+from dashboards.figures import FIGURES, FigureData, save
+from sweeps.study import STUDIES
+from tests.dashboards.synthetic import Story, Sweep, make_preset, open_sweep
+
+FEW = {"methods": ("none", "wgan-gp", "sn"), "settings": ("A", "F")}
+STORIES = {
+    "full": (make_preset(settings=("A", "F")), Story()),
+    "empty": (make_preset(), None),
+    "one-trial": (make_preset(methods=("sn",), settings=("A",), seeds=1), Story()),
+    "one-seed": (make_preset(**FEW, seeds=1), Story(inception=False)),
+    "five-seeds": (make_preset(**FEW, seeds=5), Story()),
+    "all-diverged": (make_preset(**FEW), Story(diverge="all")),
+    "unfinished": (make_preset(**FEW), Story(unfinished=3)),
+    "nothing-but-missing": (make_preset(**FEW), Story(unfinished=1)),
+    "all-equal": (make_preset(**FEW), Story(diverge="none", fid=3.0)),
+    "no-grids": (make_preset(**FEW), Story(grids=False)),
+}
+
+
+@pytest.fixture(scope="module")
+def sweeps(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Sweep]:
+    folder = tmp_path_factory.mktemp("figures")
+    return {name: open_sweep(folder / name, preset, story) for name, (preset, story) in STORIES.items()}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_texts_say_what_is_asked_and_how_to_read_the_answer(name: str) -> None:
+    figure = FIGURES[name]
+    assert figure.name == name
+    assert figure.title
+    assert figure.question.endswith("?")
+    assert figure.reading.count(".") >= 2
+    assert figure.marks.endswith(".")
+    assert type(figure).__dataclass_params__.frozen  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("story", STORIES)
+@pytest.mark.parametrize("name", FIGURES)
+def test_prepares_frozen_data_and_draws_files(name: str, story: str, sweeps: dict[str, Sweep], tmp_path: Path) -> None:
+    data = FIGURES[name].prepare(sweeps[story].frames())
+    assert isinstance(data, FigureData)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        data.absent = "changed"  # type: ignore[misc]
+    if not data.absent:
+        assert data.seeds
+        assert data.alt_text
+    # What is absent is drawn too, as a note, for readers that show whatever there is.
+    png, svg, pdf = save(FIGURES[name].draw(data), tmp_path, name)
+    with Image.open(png) as image:
+        assert min(image.size) > 50
+    assert svg.read_text().startswith("<svg")
+    assert pdf.read_bytes().startswith(b"%PDF")
+    assert not list(tmp_path.glob(".*")), "no temporary files stay behind"
+    if data.absent:
+        words = data.absent.split(".")[0]
+        assert words in svg.read_text()
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_shows_something_of_a_full_sweep_and_nothing_of_an_empty_one(name: str, sweeps: dict[str, Sweep]) -> None:
+    figure = FIGURES[name]
+    assert not figure.prepare(sweeps["full"].frames()).absent
+    assert figure.prepare(sweeps["empty"].frames()).absent
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_does_not_change_the_frames(name: str, sweeps: dict[str, Sweep]) -> None:
+    frames = sweeps["five-seeds"].frames()
+    kept = [frame.copy() for frame in (frames.trials, frames.evaluations, frames.diagnostics, frames.samples)]
+    FIGURES[name].draw(FIGURES[name].prepare(frames))
+    for before, now in zip(kept, (frames.trials, frames.evaluations, frames.diagnostics, frames.samples), strict=True):
+        pd.testing.assert_frame_equal(before, now)
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_figures_of_studies_exist(study: str) -> None:
+    assert set(STUDIES[study].figures) <= set(FIGURES)

@@ -1,0 +1,96 @@
+"""What every study and every preset must keep. A new file in sweeps/studies is tested by being there."""
+
+import pytest
+
+from dashboards.figures.base import FIGURES
+from sngan.datasets import DATASETS
+from sngan.errors import InputError
+from sngan.methods import METHODS, SETTINGS
+from sngan.metrics.protocols import parse
+from sweeps.claims import rule_of
+from sweeps.study import STUDIES, Preset, Study, plan
+
+NUM_IMAGES = {"digits": {"train": 1197, "test": 600}, "cifar10": {"train": 50_000, "test": 10_000}}
+ALL = [pytest.param(study, id=name) for name, study in STUDIES.items()]
+PRESETS = [
+    pytest.param(study, preset, id=f"{name}-{preset.name}")
+    for name, study in STUDIES.items()
+    for preset in study.presets.values()
+]
+
+
+def test_there_is_the_main_study_with_its_presets() -> None:
+    assert list(STUDIES["robustness"].presets) == ["quick", "cifar10-short", "cifar10"]
+    assert STUDIES["robustness"].preset("cifar10").config["updates"] == 100_000
+    assert "not CIFAR-10" in STUDIES["robustness"].preset("quick").caveat
+
+
+@pytest.mark.parametrize("study", ALL)
+def test_a_study_asks_one_question_and_names_its_parts(study: Study) -> None:
+    assert STUDIES[study.name] is study
+    assert study.question.endswith("?")
+    assert study.description.endswith(".")
+    assert all(name == preset.name for name, preset in study.presets.items())
+    names = [claim.name for claim in study.claims]
+    assert len(set(names)) == len(names) > 0
+    assert len(set(study.figures)) == len(study.figures) > 0
+
+
+@pytest.mark.parametrize("study", ALL)
+def test_figures_exist(study: Study) -> None:
+    assert set(study.figures) <= set(FIGURES)
+
+
+@pytest.mark.parametrize("study", ALL)
+def test_an_unknown_preset_is_answered_with_the_nearest(study: Study) -> None:
+    name = next(iter(study.presets))
+    with pytest.raises(InputError, match=f"Did you mean '{name}'"):
+        study.preset(f"{name}x")
+
+
+@pytest.mark.parametrize(("study", "preset"), PRESETS)
+def test_a_preset_can_be_planned(study: Study, preset: Preset) -> None:
+    trials = plan(preset)
+    assert len(trials) == len(preset.methods) * len(preset.settings) * preset.seeds
+    assert len({trial.digest for trial in trials}) == len(trials), "two cells with the same config"
+    config = trials[0].config
+    # Every field that the preset names is really that of its trials, and evaluations end with the last update.
+    assert {name: getattr(config, name) for name in preset.config} == dict(preset.config)
+    assert config.updates % config.evaluate_every == 0
+    assert config.dataset in DATASETS
+    assert preset.description.endswith(".")
+    assert preset.caveat == "" or preset.caveat.endswith(".")
+
+
+@pytest.mark.parametrize(("study", "preset"), PRESETS)
+def test_protocols_are_measured_on_what_the_data_set_has(study: Study, preset: Preset) -> None:
+    protocols = [parse(name) for name in preset.config["protocols"]]
+    assert preset.headline in preset.config["protocols"]
+    for protocol in protocols:
+        assert (protocol.extractor == "digits") == (preset.config["dataset"] == "digits")
+        if protocol.split and preset.config["dataset"] in NUM_IMAGES:
+            assert protocol.num_real <= NUM_IMAGES[preset.config["dataset"]][protocol.split]
+
+
+@pytest.mark.parametrize(("study", "preset"), PRESETS)
+def test_every_claim_can_be_judged_at_every_preset(study: Study, preset: Preset) -> None:
+    metrics = {parse(name).metric for name in preset.config["protocols"]}
+    for claim in study.claims:
+        rule = rule_of(claim)
+        assert set(rule.methods) <= set(preset.methods), claim.name
+        assert set(rule.settings) <= set(preset.settings), claim.name
+        assert rule.metric in metrics, claim.name
+
+
+@pytest.mark.parametrize(("study", "preset"), PRESETS)
+def test_another_data_set_than_the_papers_has_a_caveat(study: Study, preset: Preset) -> None:
+    spoken_of = {name for claim in study.claims for name in rule_of(claim).datasets}
+    if preset.config["dataset"] not in spoken_of:
+        assert preset.caveat
+
+
+@pytest.mark.parametrize(("study", "preset"), PRESETS)
+def test_methods_and_settings_are_known_and_named_once(study: Study, preset: Preset) -> None:
+    for chosen, known in ((preset.methods, METHODS), (preset.settings, SETTINGS)):
+        assert set(chosen) <= set(known)
+        assert len(set(chosen)) == len(chosen)

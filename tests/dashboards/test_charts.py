@@ -1,0 +1,55 @@
+"""The axis for scores: round ticks, and places for diverged and missing trials that no score can reach."""
+
+import math
+
+import pandas as pd
+import pytest
+
+from dashboards.figures.charts import inline, linear_ticks, log_ticks, score_axis
+
+VALUES = {
+    "fids": [3.1, 12.0, 250.0],
+    "one": [7.0],
+    "equal": [5.0, 5.0],
+    "tiny": [1e-6, 2e-6],
+    "huge": [1e3, 1e9],
+    "with-gaps": [math.nan, 4.0, math.inf, 90.0],
+    "negative": [-0.01, 0.3],
+    "none": [],
+    "zero": [0.0, 0.0],
+}
+
+
+@pytest.mark.parametrize("lower_is_better", [True, False])
+@pytest.mark.parametrize("values", VALUES.values(), ids=VALUES)
+def test_scores_lie_inside_and_rails_outside(values: list[float], lower_is_better: bool) -> None:
+    axis = score_axis(values, lower_is_better=lower_is_better)
+    finite = [value for value in values if math.isfinite(value)]
+    assert all(axis.low < value < axis.high for value in finite)
+    assert axis.bottom < axis.low < axis.high < axis.top
+    worse, other = (axis.diverged, axis.missing) if lower_is_better else (axis.missing, axis.diverged)
+    assert axis.high < worse < axis.top
+    assert axis.bottom < other < axis.low
+    assert 1 <= len(axis.ticks) <= 8
+    assert all(axis.low <= tick <= axis.high for tick in axis.ticks)
+    assert axis.scale == ("log" if lower_is_better and all(value > 0 for value in finite) else "linear")
+    rail = sorted([axis.diverged, axis.high if lower_is_better else axis.low])
+    assert rail[0] < axis.diverged_median < rail[1]
+
+
+def test_a_trial_is_placed_by_what_became_of_it() -> None:
+    axis = score_axis([1, 10], lower_is_better=True)
+    assert axis.place(5.0, diverged=False) == 5.0
+    assert axis.place(math.nan, diverged=True) == axis.diverged
+    assert axis.place(math.nan, diverged=False) == axis.missing
+
+
+def test_ticks_are_round() -> None:
+    assert log_ticks(0.9, 110) == (1, 2, 5, 10, 20, 50, 100)
+    assert log_ticks(1e-3, 1e12) == tuple(10.0**e for e in range(-3, 13, 2))
+    assert linear_ticks(0, 9.6) == (0, 2, 4, 6, 8)
+
+
+def test_inline_data_has_plain_finite_values() -> None:
+    frame = pd.DataFrame({"a": [1, 2], "b": [math.inf, math.nan], "c": ["x", None]})
+    assert inline(frame).to_dict() == {"values": [{"a": 1, "b": None, "c": "x"}, {"a": 2, "b": None, "c": None}]}

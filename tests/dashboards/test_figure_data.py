@@ -1,0 +1,187 @@
+"""What the figures show, looked at as data: the numbers of the store, diverged as worst, missing as missing."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dashboards.figures import FIGURES, StudyFrames
+from dashboards.figures.divergence import DivergenceData
+from dashboards.figures.heat_map import HeatMapData, ramp
+from dashboards.figures.learning_curves import LearningCurvesData
+from dashboards.figures.metric_by_setting import MetricBySettingData
+from dashboards.figures.performance_profile import PerformanceProfileData
+from dashboards.figures.sample_grids import SampleGridsData, cell_words
+from dashboards.figures.style import contrast
+from dashboards.figures.time_per_update import TimePerUpdateData
+from sweeps.statistics import divergence_rate, performance_profile
+from tests.dashboards.synthetic import Sweep
+
+
+def cell(table, method: str, setting: str):
+    return table[(table["method"] == method) & (table["setting"] == setting)]
+
+
+def test_every_seed_of_every_cell_is_shown_once(frames: StudyFrames) -> None:
+    data = FIGURES["metric-by-setting"].prepare(frames)
+    assert isinstance(data, MetricBySettingData)
+    assert len(data.runs) == len(frames.trials) == 132
+    assert not data.runs.duplicated(["method", "setting", "seed"]).any()
+    final = frames.headline_evaluations.query("update == 800")
+    stored = final.set_index("digest")["value"]
+    trial = frames.trials.iloc[7]
+    shown = cell(data.runs, trial["method"], trial["setting"]).query(f"seed == {trial['seed']}")
+    assert shown["value"].item() == pytest.approx(stored[trial["digest"]])
+
+
+def test_diverged_runs_stand_on_their_rail_beyond_every_score(frames: StudyFrames) -> None:
+    data = FIGURES["metric-by-setting"].prepare(frames)
+    assert isinstance(data, MetricBySettingData)
+    assert data.axis is not None
+    scored, diverged = (data.runs[data.runs["state"] == state] for state in ("scored", "diverged"))
+    assert len(diverged) == (frames.trials["state"] == "diverged").sum() == 4
+    assert diverged["value"].isna().all()
+    assert (diverged["y"] > data.axis.high).all()
+    assert (scored["y"] < data.axis.high).all()
+    # One of two seeds diverged: the median is no number, and stands on the rail as well.
+    median = cell(data.medians, "wgan-gp", "F")
+    assert median["median"].item() == np.inf
+    assert data.axis.high < median["y"].item() < data.axis.top
+    # The cross of a run and the tick of a median do not cover each other.
+    assert median["y"].item() != pytest.approx(data.axis.diverged, rel=0.01)
+
+
+def test_a_median_is_the_median_of_the_shown_seeds(frames: StudyFrames) -> None:
+    data = FIGURES["metric-by-setting"].prepare(frames)
+    assert isinstance(data, MetricBySettingData)
+    seeds = cell(data.runs, "sn", "C")["value"]
+    assert len(seeds) == 2
+    assert cell(data.medians, "sn", "C")["median"].item() == pytest.approx(seeds.mean())
+
+
+def test_inception_score_has_its_rails_the_other_way_round(frames: StudyFrames) -> None:
+    data = FIGURES["inception-score-by-setting"].prepare(frames)
+    assert isinstance(data, MetricBySettingData)
+    assert data.axis is not None
+    assert data.axis.scale == "linear"
+    assert data.axis.diverged < data.axis.low < data.axis.high < data.axis.missing
+    assert data.floor == pytest.approx(9.6)
+
+
+def test_missing_is_not_diverged(unfinished: Sweep) -> None:
+    data = FIGURES["metric-by-setting"].prepare(unfinished.frames())
+    assert isinstance(data, MetricBySettingData)
+    assert data.axis is not None
+    missing = data.runs[data.runs["state"] == "missing"]
+    states = unfinished.frames().trials["state"]
+    assert len(missing) == states.isin(["queued", "failed"]).sum() > 0
+    assert (missing["y"] < data.axis.low).all()
+
+
+def test_heat_map_says_what_its_medians_hide(frames: StudyFrames, unfinished: Sweep) -> None:
+    data = FIGURES["heat-map"].prepare(frames)
+    assert isinstance(data, HeatMapData)
+    broken = cell(data.cells, "wgan-gp", "F")
+    assert broken["text"].item() == "diverged"
+    assert broken["detail"].item() == "1 of 2 seeds"
+    assert cell(data.cells, "sn", "A")["detail"].item() == ""
+    partly = FIGURES["heat-map"].prepare(unfinished.frames())
+    assert isinstance(partly, HeatMapData)
+    assert partly.cells.query("num_missing == 1")["detail"].str.contains("1 missing").all()
+
+
+def test_heat_map_is_darkest_at_the_best_and_readable_everywhere(frames: StudyFrames) -> None:
+    data = FIGURES["heat-map"].prepare(frames)
+    assert isinstance(data, HeatMapData)
+    finite = data.cells[np.isfinite(data.cells["median"])]
+    assert finite.loc[finite["median"].idxmin(), "fill"] == ramp(0)
+    assert finite.loc[finite["median"].idxmax(), "fill"] == ramp(1)
+    assert min(contrast(fill, ink) for fill, ink in zip(data.cells["fill"], data.cells["ink"], strict=True)) >= 4.0
+
+
+def test_profiles_fall_and_start_at_what_did_not_diverge(frames: StudyFrames) -> None:
+    data = FIGURES["performance-profile"].prepare(frames)
+    assert isinstance(data, PerformanceProfileData)
+    assert set(data.methods) == set(frames.methods)
+    for method, profile in data.profiles.groupby("method"):
+        fractions = profile["fraction"].to_numpy()
+        assert (np.diff(fractions) <= 0).all()
+        diverged = ((frames.trials["method"] == method) & (frames.trials["state"] == "diverged")).sum()
+        assert fractions[0] == pytest.approx(1 - diverged / 12)
+        assert (profile["low"] <= profile["high"]).all()
+        expected = performance_profile(frames.headline.pick(str(method)), profile["threshold"].to_numpy())
+        np.testing.assert_allclose(fractions, expected)
+
+
+def test_profile_axis_is_labelled_in_the_metric(frames: StudyFrames) -> None:
+    data = FIGURES["performance-profile"].prepare(frames)
+    assert isinstance(data, PerformanceProfileData)
+    table = frames.headline
+    places = dict((name, place) for place, name in data.ticks)
+    assert places["diverged"] == 0
+    assert places["10"] == pytest.approx(float(table.transform(np.array([10.0]))[0]))
+    assert places["50"] < places["10"] < places["5"]
+
+
+def test_learning_curves_count_a_diverged_seed_as_worst(frames: StudyFrames) -> None:
+    data = FIGURES["learning-curves"].prepare(frames)
+    assert isinstance(data, LearningCurvesData)
+    curve = cell(data.curves, "wgan-gp", "F").set_index("update")
+    assert curve.loc[200, "num_diverged"] == 0
+    assert np.isfinite(curve.loc[200, "median"])
+    # The seed that diverged at 400 has no score from there on; of two seeds the median is then infinite.
+    assert (curve.loc[[400, 600, 800], "num_diverged"] == 1).all()
+    assert np.isinf(curve.loc[[400, 600, 800], "median"]).all()
+    assert np.isfinite(curve["low"]).all()
+    assert set(data.ends["update"]) == {200}
+    assert len(data.ends) == 4
+
+
+def test_learning_curves_show_unfinished_trials(unfinished: Sweep) -> None:
+    data = FIGURES["learning-curves"].prepare(unfinished.frames())
+    assert isinstance(data, LearningCurvesData)
+    early, late = (data.curves.query(f"update == {update}")["num_seeds"].sum() for update in (200, 800))
+    assert early > late > 0
+
+
+def test_divergence_rates_are_those_of_the_statistics(frames: StudyFrames) -> None:
+    data = FIGURES["divergence"].prepare(frames)
+    assert isinstance(data, DivergenceData)
+    row = data.rates.set_index("method").loc["none"]
+    table = frames.headline
+    index = table.methods.index("none")
+    expected = divergence_rate(table.diverged[index], table.missing[index])
+    assert (row["rate"], row["low"], row["high"]) == (expected.value, expected.low, expected.high)
+    assert (row["num_diverged"], row["num_runs"], row["settings"]) == (2, 12, "E, F")
+
+
+def test_times_are_milliseconds_and_grow_with_n_dis(frames: StudyFrames) -> None:
+    data = FIGURES["time-per-update"].prepare(frames)
+    assert isinstance(data, TimePerUpdateData)
+    medians = data.medians.set_index(["method", "n_dis"])["ms"]
+    assert medians["none", 1] == pytest.approx(7.2, rel=0.1)
+    assert (medians.xs(5, level="n_dis") > medians.xs(1, level="n_dis")).all()
+    assert len(data.trials) == 132
+
+
+def test_sample_grids_show_the_newest_of_the_first_seed(frames: StudyFrames) -> None:
+    data = FIGURES["sample-grids"].prepare(frames)
+    assert isinstance(data, SampleGridsData)
+    assert data.seed == 0
+    assert data.cells["sn", "A"].update == 800
+    diverged = data.cells["wgan-gp", "F"]
+    assert (diverged.state, diverged.update) == ("diverged", 400)
+    assert "diverged" in cell_words(diverged, shown=True)
+    assert all(cell.path is not None and cell.path.is_file() for cell in data.cells.values())
+    with pytest.raises(TypeError):
+        data.cells["sn", "A"] = diverged  # type: ignore[index]
+
+
+def test_a_lost_grid_file_is_a_hole_and_no_failure(
+    frames: StudyFrames, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    moved = dataclasses.replace(frames, storage_dir=tmp_path)
+    figure = FIGURES["sample-grids"]
+    assert figure.draw(figure.prepare(moved)).width > 500
+    assert "left out the sample grid" in caplog.text

@@ -1,0 +1,373 @@
+"""Verdicts: planted effects are found in both directions, absent ones are not, and little data decides nothing."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sngan.errors import InputError
+from sngan.seeding import numpy_stream
+from sweeps.claims import Verdict, judge
+from sweeps.rules.evidence import MAX_SEEDS, Contrast, decide
+from sweeps.scores import ScoreTable, worsened
+from sweeps.statistics import FloatArray
+from sweeps.studies.robustness_claims import ROBUSTNESS_CLAIMS
+from sweeps.study import Claim
+from tests.sweeps.score_samples import BASE, equal_methods, table_of
+
+# Table 2 of arXiv:1802.05957, and an unregularized GAN as tuned by Kurach et al.: (FID, IS) at the best setting.
+BEST = {
+    "none": (33.0, 6.9), "weight-clipping": (42.6, 6.41), "gan-gp": (37.7, 6.93), "wgan-gp": (40.2, 6.68),
+    "batch-norm": (56.3, 6.27), "layer-norm": (33.9, 7.19), "weight-norm": (34.7, 6.84),
+    "orthonormal": (29.0, 7.40), "sn": (29.3, 7.42), "sn-hinge": (25.5, 7.58),
+}  # fmt: skip
+METHODS = tuple(BEST)
+# How many times the best FID a fragile and a robust method have at A to F.
+FRAGILE = np.array([1.0, 1.2, 1.1, 6.0, 7.0, 8.0])
+ROBUST = np.array([1.0, 1.1, 1.05, 1.2, 1.3, 1.4])
+RANKED = ("sn", "none", "r1")
+CLAIMS = {claim.name: claim for claim in ROBUSTNESS_CLAIMS}
+
+
+def world(num_seeds: int, *, opposite: bool = False, noise: float = 0.02) -> dict[str, ScoreTable]:
+    """Tables in which every claim of the study is true, or the contrary of every one."""
+    stream = numpy_stream(0, "bootstrap", num_seeds)
+    fids, scores = (np.array([BEST[name][column] for name in METHODS]) for column in (0, 1))
+    factor = np.array([ROBUST if name in ("sn", "sn-hinge") else FRAGILE for name in METHODS])
+    if opposite:
+        # The order is reversed, SN and orthonormal lie apart, no regularizer is far behind, WGAN-GP is robust, SN not.
+        fids, scores = 80 - fids, 13 - scores
+        fids[METHODS.index("orthonormal")], fids[METHODS.index("none")] = 20.0, 120.0
+        factor[METHODS.index("wgan-gp")] = ROBUST
+        factor[METHODS.index("sn")] = FRAGILE * np.array([1, 1, 1, 3, 3, 3])
+    shape = (len(METHODS), 6, num_seeds)
+    fid = (fids[:, None] * factor)[..., None] * np.exp(noise * stream.standard_normal(shape))
+    inception = 1 + ((scores[:, None] - 1) / factor)[..., None] * np.exp(0.2 * noise * stream.standard_normal(shape))
+    return {"fid": table_of(fid, METHODS), "is": table_of(inception, METHODS, metric="is", floor=11.24)}
+
+
+def verdict(claim: str | Claim, tables: dict[str, ScoreTable]) -> Verdict:
+    return judge([CLAIMS[claim] if isinstance(claim, str) else claim], tables)[0]
+
+
+def better(method: str, *others: str, **more: Any) -> Claim:
+    return Claim(name="better", source="", sentence="", rule="better-best",
+                 contrast={"method": method, "others": others, **more})  # fmt: skip
+
+
+# --- Planted effects ---
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_a_planted_effect_is_supported_with_five_seeds(claim: str) -> None:
+    found = verdict(claim, world(5))
+    assert found.verdict == "supported", found
+    assert found.effect is not None
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low <= found.effect <= found.high
+    assert (found.num_seeds, found.seeds_needed) == (5, None)
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_the_contrary_is_contradicted_with_five_seeds(claim: str) -> None:
+    found = verdict(claim, world(5, opposite=True))
+    assert found.verdict == "contradicted", found
+    assert found.high is not None
+    assert found.high < 0
+
+
+@pytest.mark.parametrize("opposite", [False, True])
+@pytest.mark.parametrize("num_seeds", [1, 2])
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_one_and_two_seeds_decide_nothing_however_large_the_effect(claim: str, num_seeds: int, opposite: bool) -> None:
+    found = verdict(claim, world(num_seeds, opposite=opposite))
+    assert found.verdict == "undecided"
+    assert found.num_seeds == num_seeds
+    assert f"{num_seeds} seed" in found.explanation
+    if num_seeds == 1:
+        assert found.effect is not None
+        assert (found.low, found.high, found.seeds_needed) == (None, None, None)
+    else:
+        assert found.seeds_needed is None or found.seeds_needed >= 3
+
+
+def test_diverged_runs_count_as_the_worst() -> None:
+    tables = world(5)
+    fid = tables["fid"]
+    diverged = fid.diverged.copy()
+    diverged[METHODS.index("sn"), 5] = True
+    broken = {"fid": table_of(fid.values, METHODS, diverged=diverged)}
+    assert verdict("sn-worst-setting", broken).verdict == "contradicted"
+    assert "diverged" in verdict("sn-worst-setting", broken).explanation
+    # The same runs missing: then there is no result for a setting that is needed.
+    values = np.where(diverged, np.nan, fid.values)
+    assert verdict("sn-worst-setting", {"fid": table_of(values, METHODS)}).verdict == "undecided"
+
+
+def test_a_method_that_always_diverges_fails() -> None:
+    fid = world(5)["fid"]
+    diverged = fid.diverged.copy()
+    diverged[METHODS.index("wgan-gp"), 3:] = True
+    found = verdict("wgan-gp-fails-at-high-rates", {"fid": table_of(fid.values, METHODS, diverged=diverged)})
+    assert found.verdict == "supported"
+
+
+# --- No effect ---
+
+
+@pytest.mark.parametrize("num_seeds", [2, 3, 5])
+@pytest.mark.parametrize("name", ["hinge-improves-sn", "sn-worst-setting", "table-2-order-fid"])
+def test_equal_methods_get_a_verdict_in_at_most_six_of_a_hundred_studies(name: str, num_seeds: int) -> None:
+    stream = numpy_stream(0, "bootstrap", num_seeds)
+    repetitions = 50 if num_seeds == 2 else 500
+    wrong = sum(
+        verdict(name, {"fid": table_of(equal_methods(METHODS, num_seeds, stream), METHODS)}).verdict != "undecided"
+        for _ in range(repetitions)
+    )
+    assert wrong <= 0.06 * repetitions
+
+
+@pytest.mark.parametrize("num_seeds", [3, 4, 5])
+def test_methods_whose_runs_fail_like_a_coin_get_no_verdict_by_luck(num_seeds: int) -> None:
+    # A run at F collapses or diverges half of the time: the contrast of two equal methods has three values.
+    stream = numpy_stream(1, "bootstrap", num_seeds)
+    wrong = 0
+    for repetition in range(400):
+        values = equal_methods(METHODS, num_seeds, stream, noise=0.05)
+        tails = np.zeros(values.shape, dtype=bool)
+        tails[:, 5] = stream.random((len(METHODS), num_seeds)) < 0.5
+        collapsed = np.where(tails, 400 * values / BASE[:, None], values)
+        table = table_of(values, METHODS, diverged=tails) if repetition % 2 else table_of(collapsed, METHODS)
+        wrong += verdict("sn-worst-setting", {"fid": table}).verdict != "undecided"
+    assert wrong <= 0.06 * 400
+
+
+@pytest.mark.parametrize("num_seeds", [3, 5])
+@pytest.mark.parametrize("draw", ["normal", "lognormal", "two-ended"])
+def test_a_contrast_without_effect_is_decided_in_at_most_six_of_a_hundred(draw: str, num_seeds: int) -> None:
+    stream = numpy_stream(2, "bootstrap", num_seeds)
+    shape = (2, 4000, num_seeds)
+    ours, theirs = {
+        "normal": lambda: stream.standard_normal(shape),
+        "lognormal": lambda: stream.lognormal(size=shape),
+        "two-ended": lambda: stream.beta(0.5, 0.5, shape),
+    }[draw]()
+    wrong = np.mean([decide([contrast(sample)]).verdict != "undecided" for sample in ours - theirs])
+    assert wrong <= 0.06
+
+
+def test_many_comparisons_do_not_add_up_to_a_contradiction() -> None:
+    # Without the correction about a fifth of these would be contradicted.
+    stream = numpy_stream(3, "bootstrap")
+    wrong = np.mean([
+        decide([contrast(sample) for sample in stream.standard_normal((10, 5))]).verdict != "undecided"
+        for _ in range(500)
+    ])  # fmt: skip
+    assert wrong <= 0.06
+
+
+def contrast(per_seed: Sequence[float] | FloatArray, **more: Any) -> Contrast:
+    return Contrast(label="x", unit="u", per_seed=np.asarray(per_seed, dtype=np.float64), reading="r", **more)
+
+
+# --- Composition ---
+
+
+def test_all_of_is_only_as_sure_as_its_weakest_contrast() -> None:
+    strong, weak = contrast([0.5, 0.51, 0.49, 0.5]), contrast([0.1, 0.3, -0.1, 0.2])
+    assert decide([strong]).verdict == "supported"
+    found = decide([strong, weak])
+    assert (found.verdict, found.num_holding, found.limiting) == ("undecided", 1, weak)
+
+
+def test_any_clear_failure_contradicts() -> None:
+    strong, wrong = contrast([0.5, 0.51, 0.49, 0.5]), contrast([-0.5, -0.51, -0.49, -0.5])
+    found = decide([strong, wrong])
+    assert (found.verdict, found.limiting) == ("contradicted", wrong)
+
+
+def test_interval_is_students() -> None:
+    found = contrast([1.0, 2.0, 3.0])
+    assert (found.mean, found.deviation) == (2.0, 1.0)
+    assert found.half_width() == pytest.approx(4.302653 / np.sqrt(3))
+    assert contrast([1.0, np.nan, 2.0, 3.0]).half_width() == found.half_width()
+
+
+def test_values_that_agree_exactly_have_no_interval_unless_they_are_discrete() -> None:
+    assert contrast([0.5] * 5).half_width() is None
+    assert decide([contrast([0.5] * 5)]).verdict == "undecided"
+    discrete = contrast([1.0] * 5, resolution=0.1, support_above=0.5)
+    assert discrete.half_width() == pytest.approx(2.776445 * 0.1 / np.sqrt(12 * 5))
+    assert decide([discrete]).verdict == "supported"
+
+
+def test_between_two_boundaries_nothing_is_decided_and_nothing_is_foreseen() -> None:
+    between = decide([contrast([0.1, 0.11, 0.12, 0.1], support_above=0.3, contradict_below=0.0)])
+    assert (between.verdict, between.seeds_needed) == ("undecided", None)
+
+
+# --- Seeds still needed ---
+
+
+def test_more_scatter_needs_more_seeds_and_a_hundred_is_the_limit() -> None:
+    needed = []
+    for scatter in (0.5, 1.0, 2.0, 5.0, 50.0):
+        found = decide([contrast(1.0 + scatter * np.array([-1.0, 0.0, 1.0]))])
+        assert found.verdict == "undecided"
+        assert found.seeds_needed is not None
+        needed.append(found.seeds_needed)
+    assert needed == sorted(needed)
+    assert 4 <= needed[0] < needed[2] <= MAX_SEEDS
+    assert needed[-1] == MAX_SEEDS + 1
+
+
+def test_seeds_needed_would_decide_four_times_in_five() -> None:
+    found = decide([contrast([0.2, 1.0, 1.8])])
+    assert found.seeds_needed is not None
+    stream = numpy_stream(4, "bootstrap")
+    samples = 1.0 + 0.8 * stream.standard_normal((1000, found.seeds_needed))
+    power = np.mean([decide([contrast(sample)]).verdict == "supported" for sample in samples])
+    assert 0.75 <= power <= 0.9
+
+
+def test_seeds_needed_are_told_in_words() -> None:
+    open_claim = Verdict(claim="x", verdict="undecided", explanation="e")
+    words = {None: "", 12: "12", MAX_SEEDS: "100", MAX_SEEDS + 1: "more than 100"}
+    assert {n: replace(open_claim, seeds_needed=n).seeds_needed_text for n in words} == words
+
+
+# --- What is missing, and what it is about ---
+
+
+def test_missing_methods_settings_and_cells_are_named() -> None:
+    fid = world(5)["fid"]
+    some = [METHODS.index(name) for name in ("sn", "wgan-gp")]
+    found = verdict("sn-spreads-less", {"fid": table_of(fid.values[some], ("sn", "wgan-gp"))})
+    assert (found.verdict, found.effect, found.num_seeds) == ("undecided", None, 0)
+    assert found.explanation == "No result yet for method weight-norm, method weight-clipping."
+    three = table_of(fid.values[:, :3], METHODS, settings="ABC")
+    assert "No result yet for setting D" in verdict("wgan-gp-fails-at-high-rates", {"fid": three}).explanation
+    assert verdict("tuned-gan-comes-close", {"fid": three}).verdict == "supported"
+    values = fid.values.copy()
+    values[METHODS.index("wgan-gp"), 4] = np.nan
+    assert "wgan-gp at E" in verdict("sn-spreads-less", {"fid": table_of(values, METHODS)}).explanation
+
+
+def test_a_seed_without_all_runs_is_left_out_and_not_counted() -> None:
+    fid = world(5)["fid"]
+    values = fid.values.copy()
+    values[METHODS.index("sn"), 2, 4] = np.nan
+    found = verdict("sn-spreads-less", {"fid": table_of(values, METHODS)})
+    assert found.num_seeds == 4
+    first_four = verdict("sn-spreads-less", {"fid": table_of(values[..., :4], METHODS)})
+    assert (found.effect, found.low) == (first_four.effect, first_four.low)
+    # Every cell has a run, but no seed is complete.
+    values = fid.values[..., :2].copy()
+    values[METHODS.index("sn"), 0, 0] = values[METHODS.index("sn"), 1, 1] = np.nan
+    assert "No seed has a result" in verdict("sn-spreads-less", {"fid": table_of(values, METHODS)}).explanation
+
+
+def test_a_metric_that_was_not_measured() -> None:
+    found = verdict("table-2-order-is", {"fid": world(5)["fid"]})
+    assert (found.verdict, found.protocol, found.explanation) == ("undecided", "", "IS was not measured.")
+
+
+def test_the_first_table_with_the_metric_is_used() -> None:
+    right, wrong = world(5)["fid"], world(5, opposite=True)["fid"]
+    assert verdict("sn-is-robust", {"headline": right, "other": wrong}).verdict == "supported"
+    assert verdict("sn-is-robust", {"headline": wrong, "other": right}).verdict == "contradicted"
+
+
+def test_another_data_set_than_the_claims_is_said() -> None:
+    fid = world(5)["fid"]
+    digits = verdict("sn-is-robust", {"fid": table_of(fid.values, METHODS, dataset="digits")})
+    assert digits.explanation.endswith("This is about digits; the claim speaks of cifar10.")
+    assert "This is about" not in verdict("sn-is-robust", {"fid": fid}).explanation
+
+
+def test_the_protocol_and_the_formula_travel_with_the_verdict() -> None:
+    found = verdict("sn-worst-setting", world(5))
+    assert found.protocol == "fid/gen5000-test10000-inception-1a2b3c4d"
+    assert "1 / (1 + FID / 78), diverged = 0" in found.effect_label
+
+
+# --- Rules ---
+
+
+def test_effects_equal_their_definitions() -> None:
+    fid = world(5)["fid"]
+    sn, hinge = fid.pick("sn"), fid.pick("sn-hinge")
+    assert verdict("hinge-improves-sn", {"fid": fid}).effect == pytest.approx((hinge.max(0) - sn.max(0)).mean())
+    claim = Claim(
+        name="x", source="", sentence="", rule="robustness",
+        contrast={"method": "sn", "better_worst_setting_than": ("wgan-gp",)},
+    )  # fmt: skip
+    other = fid.pick("wgan-gp")
+    assert verdict(claim, {"fid": fid}).effect == pytest.approx((sn.min(0) - other.min(0)).mean())
+    claim = replace(claim, contrast={"method": "sn", "smaller_spread_than": ("wgan-gp",)})
+    assert verdict(claim, {"fid": fid}).effect == pytest.approx((np.ptp(other, axis=0) - np.ptp(sn, axis=0)).mean())
+    raw = fid.pick_ordered("wgan-gp")
+    usual = worsened(fid.pick("wgan-gp", "ABC").mean(0), 2.0)
+    fails = replace(claim, rule="fails-at", contrast={"method": "wgan-gp", "at": ("F",), "unlike": ("A", "B", "C")})
+    assert verdict(fails, {"fid": fid}).effect == pytest.approx((usual - fid.transform(raw[5])).mean())
+
+
+def test_rank_correlation_is_one_for_the_published_order_and_ignores_its_ties() -> None:
+    found = verdict("table-2-order-fid", world(5, noise=1e-4))
+    assert found.effect == pytest.approx(1.0)
+    swapped = BEST | {"sn": BEST["orthonormal"], "orthonormal": BEST["sn"]}
+    fids = np.array([swapped[name][0] for name in METHODS])[:, None, None] * np.ones((1, 6, 5))
+    assert verdict("table-2-order-fid", {"fid": table_of(fids, METHODS)}).effect == pytest.approx(1.0)
+    reverse = verdict("table-2-order-fid", {"fid": table_of(80 - fids, METHODS)})
+    assert reverse.effect == pytest.approx(-1.0)
+    assert reverse.verdict == "contradicted"
+
+
+def test_an_unrelated_order_is_neither_supported_nor_contradicted() -> None:
+    found = verdict(
+        "table-2-order-fid", {"fid": table_of(equal_methods(METHODS, 5, numpy_stream(5, "bootstrap")), METHODS)}
+    )
+    assert found.verdict == "undecided"
+    assert abs(found.effect or 0.0) < 0.3
+
+
+def test_equivalence_needs_both_sides_unless_told_otherwise() -> None:
+    fid = world(5)["fid"]
+    values = fid.values.copy()
+    values[METHODS.index("sn")] *= 0.5
+    much_better = {"fid": table_of(values, METHODS)}
+    assert verdict("sn-matches-orthonormal-at-best", much_better).verdict == "contradicted"
+    one_side = {**CLAIMS["sn-matches-orthonormal-at-best"].contrast, "both_sides": False}
+    claim = Claim(name="x", source="", sentence="", rule="within", contrast=one_side)
+    assert verdict(claim, much_better).verdict == "supported"
+
+
+@pytest.mark.parametrize(
+    ("rule", "contrast", "message"),
+    [
+        ("rank-ordr", {}, "unknown rule 'rank-ordr'. Did you mean 'rank-order'"),
+        ("better-best", {"method": "sn", "other": ("none",)}, "unknown key in claim x 'other'. Did you mean 'others'"),
+        ("better-best", {"method": "sn"}, "missing 1 required .*others"),
+        ("within", {"method": "sn", "reference": "none", "ratio": 0.9}, "ratio of rule within is 0.9; allowed: abov"),
+        ("fails-at", {"method": "sn", "at": ("D",), "unlike": ()}, "settings of rule fails-at"),
+        ("rank-order", {"ranked": RANKED[:2], "published": (1, 2), "published_protocol": "x"}, "at least 3, not 2"),
+        ("rank-order", {"ranked": RANKED, "published": (1, 2), "published_protocol": "x"}, "one number per method"),
+        ("rank-order", {"ranked": RANKED, "published": (1, 1, 1), "published_protocol": "x"}, "at least two differ"),
+    ],
+)  # fmt: skip
+def test_wrong_arguments_are_input_errors(rule: str, contrast: dict[str, Any], message: str) -> None:
+    claim = Claim(name="x", source="", sentence="", rule=rule, contrast=contrast)
+    values = np.ones((3, 6, 3))
+    with pytest.raises(InputError, match=message):
+        verdict(claim, {"fid": table_of(values, RANKED)})
+
+
+def test_settings_can_be_chosen() -> None:
+    values = equal_methods(("sn", "none"), 5, numpy_stream(6, "bootstrap"), noise=0.02)
+    values[0, 0] /= 3
+    table = {"fid": table_of(values, ("sn", "none"))}
+    assert verdict(better("sn", "none"), table).verdict == "supported"
+    assert verdict(better("sn", "none", settings=("D", "E")), table).verdict == "undecided"
