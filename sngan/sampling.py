@@ -19,7 +19,7 @@ _BATCH = 200
 
 
 def generate(state: TrainState, num_images: int, batch_size: int = _BATCH) -> Iterator[Tensor]:
-    """Yield `num_images` images as uint8 batches [B, C, H, W].
+    """Yield `num_images` images as uint8 batches [B, C, H, W]; a batch that is not finite stays as it is, float32.
 
     The latents belong to (seed, update): evaluating once more, or in another place, gives the same images. Batch
     norm uses its running averages, so that an image does not depend on its batch.
@@ -30,12 +30,17 @@ def generate(state: TrainState, num_images: int, batch_size: int = _BATCH) -> It
         yield _images(state, torch.randn(num, state.config.z_dim, generator=stream))
 
 
-def save_grid(state: TrainState, path: Path) -> None:
-    """Write a PNG of GRID x GRID samples, of the same latents at every update and in every method."""
+def save_grid(state: TrainState, path: Path) -> bool:
+    """Write a PNG of GRID x GRID samples, of the same latents at every update and in every method.
+
+    False, and nothing is written, when an image is not finite. Raises InputError when the disk refuses.
+    """
     latents = torch.randn(GRID**2, state.config.z_dim, generator=torch_stream(state.config.seed, "samples"))
-    images = _images(state, latents).cpu().numpy()
+    images = _images(state, latents)
+    if images.is_floating_point():
+        return False
     _, channels, height, width = images.shape
-    rows = images.reshape(GRID, GRID, channels, height, width).transpose(0, 3, 1, 4, 2)
+    rows = images.cpu().numpy().reshape(GRID, GRID, channels, height, width).transpose(0, 3, 1, 4, 2)
     pixels = rows.reshape(GRID * height, GRID * width, channels)
     picture = Image.fromarray(np.ascontiguousarray(pixels[..., 0] if channels == 1 else pixels))
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
@@ -45,12 +50,15 @@ def save_grid(state: TrainState, path: Path) -> None:
         temporary.replace(path)
     except OSError as error:
         raise InputError(f"cannot write the samples {path}: {error.strerror or error}.") from error
+    return True
 
 
 @torch.inference_mode()
 def _images(state: TrainState, latents: Tensor) -> Tensor:
     state.generator.eval()
     try:
-        return to_uint8(state.generator(latents.to(state.device)))
+        images: Tensor = state.generator(latents.to(state.device))
+        # As bytes, NaN would be some number or other: leave it to be seen.
+        return to_uint8(images) if bool(images.isfinite().all()) else images
     finally:
         state.generator.train()

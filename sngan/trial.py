@@ -207,8 +207,7 @@ class _Run:
         if self.options.storage_dir is None:
             return None
         relative = Path("samples", self.config.digest, f"u{self.state.update:06d}.png")
-        save_grid(self.state, self.options.storage_dir / relative)
-        return relative
+        return relative if save_grid(self.state, self.options.storage_dir / relative) else None
 
     @contextmanager
     def _clock(self, name: str) -> Iterator[None]:

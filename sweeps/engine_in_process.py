@@ -11,10 +11,9 @@ from sweeps.engine_interface import (
     RunTrial,
     error_text,
     gpus_of_a_trial,
-    interrupt,
-    signals_handled,
 )
 from sweeps.provenance import gpu_names, host_name, versions
+from sweeps.signals import interrupt, signals_handled
 from sweeps.study import PlannedTrial
 
 

@@ -1,13 +1,9 @@
-"""What engines have in common: what they are asked, what they tell, and how they are stopped."""
+"""What engines have in common: what they are asked and what they tell."""
 
-import contextlib
 import dataclasses
-import signal
-import threading
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import FrameType
 from typing import Literal, Protocol
 
 import joblib
@@ -144,30 +140,6 @@ def gpus_of_a_trial(options: EngineOptions, num_gpus: float) -> float:
     if options.gpus_per_trial is not None:
         return options.gpus_per_trial
     return 1.0 if num_gpus >= 1 and not options.run.device.startswith("cpu") else 0.0
-
-
-@contextlib.contextmanager
-def signals_handled(handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
-    """Send SIGINT, SIGTERM and SIGUSR1 to `handler` inside, then as before. Only works in the main thread."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
-    for number in STOP_SIGNALS:
-        signal.signal(number, handler)
-    try:
-        yield
-    finally:
-        for number, previous in before.items():
-            signal.signal(number, previous or signal.SIG_DFL)
-
-
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
-
-
-def interrupt(number: int, _frame: FrameType | None) -> None:
-    """Signal handler: a stop is a KeyboardInterrupt, whichever signal asked for it."""
-    raise KeyboardInterrupt(signal.Signals(number).name)
 
 
 def error_text(error: BaseException) -> str:

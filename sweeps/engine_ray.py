@@ -46,11 +46,10 @@ from sweeps.engine_interface import (  # noqa: E402
     Listener,
     RunTrial,
     gpus_of_a_trial,
-    interrupt,
     machine_cpus,
-    signals_handled,
 )
 from sweeps.ray_worker import decode_evaluation, train_trial  # noqa: E402
+from sweeps.signals import STOP_SIGNALS, interrupt, signals_handled  # noqa: E402
 from sweeps.study import PlannedTrial  # noqa: E402
 
 _OBJECT_STORE_BYTES = 100 * 2**20  # results are small; Ray's minimum is 75 MB
@@ -65,11 +64,9 @@ def run_ray(
     relay = _Relay(trials, listener)
     # Ray prints what becomes of its processes; the listener, which gets the real output, says what matters.
     with _scratch_folder() as scratch, contextlib.redirect_stdout(io.StringIO()):
-        try:
-            with _cluster(options, scratch), signals_handled(interrupt):
-                _fit(trials, options, relay, run_trial, scratch)
-        except KeyboardInterrupt:
-            relay.stopping = True
+        stops = (contextlib.suppress(KeyboardInterrupt), signals_handled(relay.on_early_signal))
+        with stops[0], stops[1], _cluster(options, scratch):
+            _fit(trials, options, relay, run_trial, scratch)
     if relay.error is not None:
         raise relay.error
     return EngineResult(finished=frozenset(relay.finished), failed=dict(relay.failed), interrupted=relay.stopping)
@@ -212,10 +209,15 @@ class _Relay(tune.Callback):  # type: ignore[misc]  # Ray has no types
         return {}
 
     def setup(self, **_info: Any) -> None:
-        """Tune has installed its handlers by now: take over all three signals and pass them on to its own."""
+        """Take over the signals: Tune has installed its handlers by now, and is told by its own."""
         self._tune_stop = signal.getsignal(signal.SIGUSR1)
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+        for number in STOP_SIGNALS:
             signal.signal(number, self._on_signal)
+
+    def on_early_signal(self, number: int, frame: FrameType | None) -> None:
+        """Handle a signal that comes while Ray starts. An exception there may get lost: `stopping` stays."""
+        self.stopping = True
+        interrupt(number, frame)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self.stopping and number == signal.SIGINT:
@@ -225,11 +227,13 @@ class _Relay(tune.Callback):  # type: ignore[misc]  # Ray has no types
 
     def on_step_end(self, trials: list[Any], **_info: Any) -> None:
         """Kill the trials of a stopped sweep: their checkpoints stand, their next evaluation may be far."""
-        if self.stopping or self.error is not None:
-            for trial in trials:
-                actor = trial.temporary_state.ray_actor
-                if actor is not None and trial.status == "RUNNING":
-                    ray.kill(actor)
+        if not self.stopping and self.error is None:
+            return
+        self._tune_stop(signal.SIGUSR1, None)
+        for trial in trials:
+            actor = trial.temporary_state.ray_actor
+            if actor is not None and trial.status == "RUNNING":
+                ray.kill(actor)
 
     def on_trial_result(self, trial: Any, result: dict[str, Any], **_info: Any) -> None:
         """A message from a worker: see `sweeps.ray_worker`."""
@@ -273,8 +277,7 @@ class _Relay(tune.Callback):  # type: ignore[misc]  # Ray has no types
                 with contextlib.redirect_stdout(self._stdout):
                     call(*arguments)
             except Exception as error:
-                self.error = error
-                signal.raise_signal(signal.SIGUSR1)
+                self.error = error  # on_step_end sees it
 
 
 def _lost_text(trial: Any) -> str:

@@ -59,9 +59,7 @@ def test_one_door_per_heavy_dependency(dependency: str) -> None:
 
 
 def test_no_import_cycles() -> None:
-    modules = {
-        ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): file for file in FILES
-    }
+    modules = {".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): file for file in FILES}
     graph = {name: imported(file) & modules.keys() - {name} for name, file in modules.items()}
     done: set[str] = set()
 

@@ -135,7 +135,7 @@ def log_ticks(low: float, high: float) -> tuple[float, ...]:
         if len(found) == richest > 0:
             return tuple(found)
     # So many powers of ten that some must go.
-    return tuple(choices[0][:: len(choices[0]) // _MAX_TICKS + 1])
+    return tuple(choices[0][:: max(1, math.ceil(len(choices[0]) / _MAX_TICKS))])
 
 
 def linear_ticks(low: float, high: float) -> tuple[float, ...]:

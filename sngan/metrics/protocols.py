@@ -56,7 +56,12 @@ class Protocol:
             f"2 to {MAX_IMAGES}",
         )
         if self.metric == "is":
-            require(self.repeats >= 1 and not self.split, "Inception Score protocol", self.name, "is/genNxR-NETWORK")
+            require(
+                self.repeats >= 1 and not self.split and not self.num_real,
+                "Inception Score protocol",
+                self.name,
+                "is/genNxR-NETWORK",
+            )
         else:
             require(self.repeats == 1, f"repeats of {self.name}", self.repeats, "1")
             allowed = f"2 to {MAX_IMAGES}"
@@ -107,7 +112,7 @@ def parse(name: str) -> Protocol:
     raise InputError(
         f"unknown protocol {name!r}. Did you mean {near[0]!r}?\n"
         f"A protocol reads fid/genN-SPLITN-NETWORK, kid/genN-SPLITN-NETWORK or is/genNxREPEATS-NETWORK, "
-        f"with NETWORK one of {', '.join(EXTRACTORS)}."
+        f"with NETWORK one of {', '.join(EXTRACTORS)}; `python -m sngan list` shows the recommended ones."
     )
 
 

@@ -16,12 +16,13 @@ from sweeps.costs import CostEstimate, estimate
 from sweeps.engine import ENGINES, EngineOptions, last_line, num_slots
 from sweeps.progress_tables import plain_table, show, status_view, verdict_table, view_width
 from sweeps.provenance import command_line, hide_credentials
+from sweeps.signals import UNFINISHED
 from sweeps.store import ResultStore, TrialState, open_store
 from sweeps.study import STUDIES, PlannedTrial, Study, plan
 from sweeps.sweep import Ending, Sweep, device_kind, launch, missing_trials
 from sweeps.wording import duration
 
-FAILED, UNFINISHED = 1, 75
+FAILED = 1
 _SHOWN_FAILURES = 10
 
 

@@ -27,14 +27,18 @@ _QUICK = Preset(
     config={
         "dataset": "digits",
         "architecture": "small-cnn",
-        "updates": 800,
+        # The scale N(0, 0.02) belongs to wide layers; with 16 channels the signal would be all but gone.
+        "generator_init": "glorot",
+        "discriminator_init": "glorot",
+        "updates": 400,
         "batch_size": 32,
         "generator_batch_size": 32,
         "z_dim": 32,
-        "evaluate_every": 200,
+        "evaluate_every": 100,
         "protocols": ("fid/gen600-test600-digits", "kid/gen600-test600-digits", "is/gen600x1-digits"),
     },
-    methods=_METHODS,
+    # Without R1, of which no claim speaks: what is left fits into minutes.
+    methods=tuple(name for name in _METHODS if name != "r1"),
     settings=_SETTINGS,
     seeds=2,
     headline="fid/gen600-test600-digits",
@@ -52,7 +56,7 @@ _CIFAR10 = {
 
 _CIFAR10_SHORT = Preset(
     name="cifar10-short",
-    description="CIFAR-10 with the paper's standard CNN, a fifth of its length, 3 seeds.",
+    description="CIFAR-10 with the paper's standard CNN, a fifth of its length, 4 seeds.",
     config={
         **_CIFAR10,
         "updates": 20_000,
@@ -65,7 +69,7 @@ _CIFAR10_SHORT = Preset(
     },
     methods=_METHODS,
     settings=_SETTINGS,
-    seeds=3,
+    seeds=4,  # the least with which a claim about several methods can be contradicted
     headline="fid/gen5000-test10000-inception",
     caveat="Trained for 20,000 generator updates, a fifth of the paper's length: late failures do not show.",
 )

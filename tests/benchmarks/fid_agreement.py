@@ -53,7 +53,8 @@ def main() -> None:
     ours_s = time.perf_counter() - start
 
     start = time.perf_counter()
-    moments = [(np.mean(rows, axis=0), np.cov(rows, rowvar=False)) for rows in features.values()]
+    doubles = [rows.astype(np.float64) for rows in features.values()]
+    moments = [(np.mean(rows, axis=0), np.cov(rows, rowvar=False)) for rows in doubles]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # pytorch-fid calls sqrtm by an old signature
         theirs = float(calculate_frechet_distance(*moments[0], *moments[1]))

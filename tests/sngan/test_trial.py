@@ -116,6 +116,24 @@ def test_divergence_is_an_outcome_that_says_when(
     assert again == outcome
 
 
+def test_images_that_are_not_finite_are_divergence_even_when_weights_are(
+    tiny: TrialConfig, options: RunOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = TrainState.start.__func__  # type: ignore[attr-defined]
+
+    def poisoned(cls: type[TrainState], *args: object, **kwargs: object) -> TrainState:
+        state: TrainState = original(cls, *args, **kwargs)
+        # Only sampling uses the running averages: training itself stays finite.
+        state.generator.norms[0].running_var.fill_(-1e6)  # type: ignore[union-attr, index, operator]
+        return state
+
+    monkeypatch.setattr(TrainState, "start", classmethod(poisoned))
+    outcome, seen = run(tiny, options)
+    assert outcome.state == "diverged"
+    assert "images" in outcome.reason
+    assert seen == []
+
+
 def test_overflow_diverges_by_itself(tiny: TrialConfig, options: RunOptions) -> None:
     """No planted fault: a penalty of absurd weight overflows."""
     outcome, _ = run(tiny.replace(regularizers=(GradientPenalty(coefficient=1e39),)), options)

@@ -1,0 +1,102 @@
+"""The command line of python -m sweeps.launch: its commands, and what becomes of errors."""
+
+import logging
+import os
+import tempfile
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sngan.errors import InputError, one_line, unknown
+from sweeps.commands.results import compare, export, report, status, sync
+from sweeps.commands.run import study_command
+from sweeps.progress_tables import plain_table, show
+from sweeps.study import STUDIES
+
+_COMMANDS = {command.name or "": command for command in (status, report, export, sync, compare)}
+USAGE = 2
+
+
+class _Commands(click.Group):
+    """Every study is a command, and so is everything that is done with results."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Studies first."""
+        return [*STUDIES, *_COMMANDS]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command called `cmd_name`. Raises InputError with the nearest match where there is none."""
+        if cmd_name in _COMMANDS:
+            return _COMMANDS[cmd_name]
+        if cmd_name in STUDIES:
+            return study_command(cmd_name)
+        raise unknown("study or command", cmd_name, [*STUDIES, *_COMMANDS])
+
+
+def _list(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
+    if not wanted or context.resilient_parsing:
+        return
+    for study in STUDIES.values():
+        click.secho(study.name, bold=True)
+        click.echo(f"  {study.question}\n  {study.description}\n")
+        rows = [
+            [
+                preset.name,
+                f"{len(preset.methods)} x {len(preset.settings)} x {preset.seeds}",
+                len(preset.methods) * len(preset.settings) * preset.seeds,
+                preset.headline,
+                preset.description,
+            ]
+            for preset in study.presets.values()
+        ]
+        show(plain_table(("preset", "methods x settings x seeds", "trials", "headline", "scale"), rows))
+        click.echo()
+    context.exit()
+
+
+@click.group(cls=_Commands)
+@click.option(
+    "--list", is_flag=True, is_eager=True, expose_value=False, callback=_list, help="List studies and presets."
+)
+@click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an internal error.")
+def cli() -> None:
+    """Run a study, or see what came of it.
+
+    Example: python -m sweeps.launch robustness --preset quick --dry-run
+    """
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command; return the exit code. A user's mistake never ends in a traceback.
+
+    Raises KeyboardInterrupt where a stop was asked for.
+    """
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    try:
+        result: Any = cli.main(args=list(arguments), prog_name="python -m sweeps.launch", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except InputError as error:
+        click.echo(f"error: {error}", err=True)
+        return USAGE
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort as error:  # click's word for a KeyboardInterrupt
+        raise KeyboardInterrupt from error
+    except Exception as error:
+        return _internal_error(error, debug="--debug" in arguments)
+
+
+def _internal_error(error: Exception, *, debug: bool) -> int:
+    """Tell of a mistake of ours in one line, with the traceback in a file."""
+    if debug:
+        traceback.print_exception(error)
+        return 1
+    descriptor, name = tempfile.mkstemp(prefix="sngan-error-", suffix=".log")
+    with os.fdopen(descriptor, "w") as file:
+        file.write("".join(traceback.format_exception(error)))
+    click.echo(f"internal error: {one_line(error)}\nTraceback: {Path(name)} (or start again with --debug)", err=True)
+    return 1

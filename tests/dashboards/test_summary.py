@@ -1,0 +1,84 @@
+"""The summary table: numbers of sweeps.statistics, best first, and files that say the same."""
+
+import csv
+import io
+
+import numpy as np
+import pytest
+
+from dashboards.figures import StudyFrames
+from dashboards.summary import estimate_text, summarize, summary_csv, summary_markdown, worst_text
+from sweeps.statistics import Estimate, divergence_rate, iqm
+from tests.dashboards.synthetic import Sweep
+
+
+def estimate(value: float, low: float | None = None, high: float | None = None) -> Estimate:
+    return Estimate(value=value, low=low, high=high, num_seeds=2, num_runs=4, num_missing=0)
+
+
+def test_methods_stand_in_the_order_of_their_iqm(frames: StudyFrames) -> None:
+    summary = summarize(frames.headline)
+    values = [row.iqm.value for row in summary.rows]
+    assert values == sorted(values, reverse=True)
+    assert {row.method for row in summary.rows} == set(frames.methods)
+    assert summary.reference == summary.rows[0].label == "SN (hinge)"
+    assert summary.rows[0].improvement is None
+    for row in summary.rows[1:]:
+        assert row.iqm.value == pytest.approx(float(iqm(frames.headline.pick(row.method))))
+        assert row.improvement is not None
+        assert 0 <= row.improvement.value <= 0.5, "the best method is rarely beaten"
+
+
+def test_divergence_reaches_every_column(frames: StudyFrames) -> None:
+    table = frames.headline
+    row = next(row for row in summarize(table).rows if row.method == "wgan-gp")
+    index = table.methods.index("wgan-gp")
+    assert row.divergence == divergence_rate(table.diverged[index], table.missing[index])
+    assert worst_text(row) == "F: diverged"
+    assert np.isfinite(row.median)
+
+
+def test_missing_runs_are_counted(unfinished: Sweep) -> None:
+    rows = summarize(unfinished.frames().headline).rows
+    assert sum(row.iqm.num_runs for row in rows) == 8
+    assert sum(row.iqm.num_missing for row in rows) == 10
+
+
+def test_nothing_gives_no_rows(empty: Sweep) -> None:
+    table = empty.frames().headline
+    summary = summarize(table)
+    assert summary.rows == ()
+    assert len(summary_csv(summary, table).splitlines()) == 1
+
+
+def test_csv_holds_the_same_numbers(frames: StudyFrames) -> None:
+    table = frames.headline
+    summary = summarize(table)
+    rows = list(csv.DictReader(io.StringIO(summary_csv(summary, table))))
+    assert [row["method"] for row in rows] == [row.method for row in summary.rows]
+    assert {row["protocol"] for row in rows} == {table.protocol}
+    for written, row in zip(rows, summary.rows, strict=True):
+        assert float(written["iqm"]) == pytest.approx(row.iqm.value, rel=1e-5)
+        assert float(written["spread_high"]) == pytest.approx(row.spread.high, rel=1e-5)
+    assert rows[0]["improvement"] == ""
+    assert {row["worst_median"] for row in rows} > {"diverged"}
+
+
+def test_markdown_is_a_table_of_equal_rows(frames: StudyFrames) -> None:
+    lines = summary_markdown(summarize(frames.headline), "FID").splitlines()
+    assert len(lines) == 13
+    assert len({line.count("|") for line in lines}) == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "percent", "text"),
+    [
+        (estimate(0.571, 0.5, 0.634), False, "0.57 [0.50, 0.63]"),
+        (estimate(0.083, 0.01, 0.35), True, "8 % [1, 35]"),
+        (estimate(0.5), False, "0.50"),
+        (estimate(float("nan")), False, "–"),
+        (None, True, "–"),
+    ],
+)
+def test_estimates_in_words(value: Estimate | None, percent: bool, text: str) -> None:
+    assert estimate_text(value, percent=percent) == text
