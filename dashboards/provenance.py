@@ -13,6 +13,7 @@ from dashboards.figures.frames import records
 from dashboards.figures.style import method_label, scientific
 from sngan.config import TrialConfig
 from sngan.methods import METHODS
+from sweeps.study import STUDIES, Preset
 
 _AXES = ("alpha", "beta1", "beta2", "n_dis", "loss", "regularizers", "seed")
 _FIRST = ("command", "started", "git_commit", "git_dirty", "inputs", "host", "os", "cpu", "cores", "gpus")
@@ -89,15 +90,25 @@ def provenance_rows(provenance: Mapping[str, Any]) -> list[tuple[str, str]]:
 def reproduce_commands(frames: StudyFrames, provenance: Mapping[str, Any]) -> list[str]:
     """Commands that make the same results and the same page again, in the project's checkout."""
     commit = str(provenance.get("git_commit") or "")
-    commands = [f"git checkout {commit}"] if commit else []
-    target = [frames.study.name, "--preset", frames.preset.name]
-    commands.append(shlex.join(["python", "-m", "sweeps.launch", *target, *_options(frames)]))
-    commands.append(shlex.join(["python", "-m", "sweeps.launch", "report", *target]))
-    return commands
+    original = _original(frames)
+    changes = [option for change in _changes(frames, original) for option in ("--set", f"config.{change}")]
+    target = [frames.study.name, "--preset", original.name]
+    return [
+        *([f"git checkout {commit}"] if commit else []),
+        shlex.join(["python", "-m", "sweeps.launch", *target, *_axes(frames), *changes]),
+        shlex.join(["python", "-m", "sweeps.launch", "report", *target, *changes]),
+    ]
 
 
-def _options(frames: StudyFrames) -> list[str]:
-    """What the trials in the store differ in from the preset, as options of the launch command."""
+def _original(frames: StudyFrames) -> Preset:
+    """The preset as its study describes it; sweeps.variation names a changed one "PRESET+KEY=VALUE"."""
+    name = frames.preset.name.partition("+")[0]
+    presets = STUDIES[frames.study.name].presets if frames.study.name in STUDIES else frames.study.presets
+    return presets.get(name, frames.preset)
+
+
+def _axes(frames: StudyFrames) -> list[str]:
+    """Methods, settings and seeds as options, where the trials have others than the preset."""
     preset, options = frames.preset, []
     if frames.methods and set(frames.methods) != set(preset.methods):
         options += ["--methods", ",".join(frames.methods)]
@@ -105,23 +116,23 @@ def _options(frames: StudyFrames) -> list[str]:
         options += ["--settings", ",".join(frames.settings)]
     if frames.num_seeds and frames.num_seeds != preset.seeds:
         options += ["--seeds", str(frames.num_seeds)]
-    return options + [option for change in _changes(frames) for option in ("--set", f"config.{change}")]
+    return options
 
 
-def _changes(frames: StudyFrames) -> list[str]:
-    """FIELD=VALUE for every field of the config that was not the preset's."""
-    for method, text in zip(frames.trials["method"], frames.trials["config"], strict=True):
-        if method not in METHODS:
-            continue
-        planned = METHODS[method].apply(TrialConfig.from_dict(dict(frames.preset.config)))
-        own = {*_AXES, *METHODS[method].overrides}
-        here, there = json.loads(text), planned.to_dict()
-        return [
-            f"{key}={_typed(here[key])}" for key in there if key in here and key not in own and here[key] != there[key]
-        ]
+def _changes(frames: StudyFrames, original: Preset) -> list[str]:
+    """FIELD=VALUE for every field of the trials' configs that is not the original preset's."""
+    for method, text in records(frames.trials, "method", "config"):
+        if method in METHODS:
+            planned = METHODS[method].apply(TrialConfig.from_dict(dict(original.config))).to_dict()
+            own = {*_AXES, *METHODS[method].overrides}
+            ran = json.loads(text)
+            changed = [key for key in planned if key in ran and key not in own and ran[key] != planned[key]]
+            return [f"{key}={_typed(ran[key])}" for key in changed]
     return []
 
 
 def _typed(value: Any) -> str:
     """A value as the command line takes it."""
-    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    if isinstance(value, list):
+        return ",".join(map(str, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -21,7 +21,8 @@ from dashboards.figures.sample_grids import SampleGridsData
 from dashboards.figures.style import method_style, number
 from dashboards.files import write_atomically
 from dashboards.summary import Summary, estimate_text, summarize, summary_csv, summary_markdown, worst_text
-from sweeps.claims import Verdict, judge
+from sweeps.claims import Verdict
+from sweeps.reporting import judge_study
 from sweeps.scores import ScoreTable
 from sweeps.store import ResultStore
 from sweeps.study import Preset, Study
@@ -59,15 +60,9 @@ def write_report(store: ResultStore, study: Study, preset: Preset, *, storage_di
     page = (
         _environment()
         .get_template("report.html")
-        .render(**_context(frames, summary, figures, judged(frames), launched))
+        .render(**_context(frames, summary, figures, judge_study(store, study, preset), launched))
     )
     return write_atomically(folder / "index.html", page)
-
-
-def judged(frames: StudyFrames) -> list[Verdict]:
-    """The study's claims judged on these very frames: the page agrees with itself, whenever it is written."""
-    protocols = [frames.preset.headline, *frames.preset.config.get("protocols", ())]
-    return judge(frames.study.claims, {name: frames.scores(name) for name in dict.fromkeys(protocols)})
 
 
 def _figure(name: str, frames: StudyFrames, folder: Path) -> FigureView:

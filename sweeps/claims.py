@@ -68,7 +68,7 @@ def _judge(claim: Claim, tables: Mapping[str, ScoreTable]) -> Verdict:
     if table is None:
         return _open(claim, f"{rule.metric.upper()} was not measured.", "")
     found = _judge_on(claim, rule, table)
-    if rule.datasets and table.dataset not in rule.datasets:
+    if rule.datasets and table.dataset and table.dataset not in rule.datasets:
         about = f"This is about {table.dataset}; the claim speaks of {' and '.join(rule.datasets)}."
         found = replace(found, explanation=f"{found.explanation} {about}")
     return found

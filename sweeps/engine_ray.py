@@ -62,11 +62,15 @@ def run_ray(
 ) -> EngineResult:
     """Run distinct `trials` with Ray Tune; see sweeps.engine.run. Must be called in the main thread."""
     relay = _Relay(trials, listener)
-    # Ray prints what becomes of its processes; the listener, which gets the real output, says what matters.
-    with _scratch_folder() as scratch, contextlib.redirect_stdout(io.StringIO()):
-        stops = (contextlib.suppress(KeyboardInterrupt), signals_handled(relay.on_early_signal))
-        with stops[0], stops[1], _cluster(options, scratch):
-            _fit(trials, options, relay, run_trial, scratch)
+    with (
+        _scratch_folder() as scratch,
+        # Ray prints what becomes of its processes; the listener, which gets the real output, says what matters.
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.suppress(KeyboardInterrupt),
+        signals_handled(relay.on_early_signal),
+        _cluster(options, scratch),
+    ):
+        _fit(trials, options, relay, run_trial, scratch)
     if relay.error is not None:
         raise relay.error
     return EngineResult(finished=frozenset(relay.finished), failed=dict(relay.failed), interrupted=relay.stopping)

@@ -34,7 +34,8 @@ def train_trial(
     else:
         tune.report({"outcome": asdict(outcome)})
     finally:
-        gc.collect()  # the next trial of this process starts with what this one held given back
+        if options.device != "cpu":
+            gc.collect()  # trials that share the GPU need what cycles of garbage still hold
 
 
 def encode_evaluation(evaluation: Evaluation) -> dict[str, Any]:

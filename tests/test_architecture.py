@@ -13,7 +13,7 @@ MAY_IMPORT = {"sngan": {"sngan"}, "sweeps": {"sngan", "sweeps"}, "dashboards": s
 # dependency -> the files, or folders, that may import it
 DOORS = {
     "ray": ("sweeps/engine_ray.py", "sweeps/ray_worker.py"),
-    "mlflow": ("sweeps/tracking.py",),
+    "mlflow": ("sweeps/tracking",),
     "sqlalchemy": ("sweeps/store",),
     "alembic": ("sweeps/store",),
     "pytorch_fid": ("sngan/metrics/inception.py",),

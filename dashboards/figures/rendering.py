@@ -60,6 +60,7 @@ def page_spec(chart: Any) -> dict[str, Any]:
     """The chart's Vega-Lite specification for a page that has its own background."""
     spec: dict[str, Any] = chart.to_dict()
     spec["config"] = {**spec["config"], "background": "transparent"}
+    del spec["$schema"]  # an address, and nothing needs it: the page says that this is Vega-Lite
     return spec
 
 

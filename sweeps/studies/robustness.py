@@ -106,6 +106,7 @@ STUDIES.add(
         claims=ROBUSTNESS_CLAIMS,
         figures=(
             "metric-by-setting",
+            "inception-score-by-setting",
             "heat-map",
             "performance-profile",
             "learning-curves",

@@ -102,9 +102,10 @@ class Agreement:
 def _has_news(experiment: Experiment, trial: Mapping[str, Any]) -> bool:
     run = experiment.trials.get(cell_of(trial))
     if run is None:
-        return trial["state"] != "queued" or trial["last_update"] > 0
+        return bool(trial["state"] != "queued" or trial["last_update"] > 0)
     sent = (run.tags.get("synced_state"), run.tags.get("synced_update"), run.status)
-    return bool(sent != (trial["state"], str(trial["last_update"]), _STATUS[trial["state"]]))
+    state, update = str(trial["state"]), str(trial["last_update"])
+    return sent != (state, update, _STATUS[state])
 
 
 class _Sender:

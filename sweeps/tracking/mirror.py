@@ -18,6 +18,7 @@ from sweeps.provenance import hide_credentials
 from sweeps.store import ResultStore
 from sweeps.study import Study
 from sweeps.tracking.agreement import Agreement
+from sweeps.tracking.server import load
 from sweeps.tracking.source import Source, SyncReport
 
 logger = logging.getLogger(__name__)
@@ -85,6 +86,10 @@ class Mirror:
     def start(self, interval_s: float = 5.0) -> None:
         """Begin to sync in the background, at once and then every `interval_s` seconds."""
         assert self._thread is None, "a mirror is started once"
+        try:
+            load()  # not in the thread: the main thread is about to import Ray
+        except Exception as error:
+            self._failed(self._reason(error))
         arguments = {"name": "mlflow-mirror", "args": (interval_s,), "daemon": True}
         self._thread = threading.Thread(target=self._mirror, **arguments)  # type: ignore[arg-type]
         self._thread.start()
@@ -114,7 +119,7 @@ class Mirror:
 
     def _attempt(self, interval_s: float, *, held: bool, live: bool) -> tuple[bool, float]:
         """One sync of the thread, whatever happens: whether it holds the lock now, and how long to pause."""
-        started = time.monotonic()
+        began_s = time.thread_time()
         try:
             if not held:
                 self._acquire()
@@ -124,11 +129,11 @@ class Mirror:
         except Exception as error:
             logger.debug("sync failed", exc_info=True)
             self._failed(self._reason(error))
-            return held, min(_LONGEST_PAUSE_S, interval_s * 2**self._failures)
+            return held, min(_LONGEST_PAUSE_S, interval_s * 2 ** min(10, self._failures))
         if self._failures:
             logger.info("MLflow at %s answers again; nothing is missing there.", self.shown_uri)
         self._failures = 0
-        return held, max(interval_s, _WORK_TO_PAUSE * (time.monotonic() - started))
+        return held, max(interval_s, _WORK_TO_PAUSE * (time.thread_time() - began_s))
 
     def _failed(self, reason: str) -> None:
         """Warn once per outage."""

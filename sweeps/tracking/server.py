@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from sweeps.tracking.records import Cell, Point
 
 # What a user has set wins. A server that does not answer must cost seconds: trying again is the mirror's business.
@@ -38,6 +40,37 @@ class KnownRun:
     tags: dict[str, str] = field(default_factory=dict)
 
 
+def load() -> Any:
+    """The module mlflow, in our environment: over a second, and best before other threads import much."""
+    for variable, value in _ENVIRONMENT.items():
+        os.environ.setdefault(variable, value)
+    import mlflow
+
+    # MLflow warns of every try; the mirror says once what is wrong.
+    for logger in ("mlflow", "alembic"):
+        logging.getLogger(logger).setLevel(logging.ERROR)
+    return mlflow
+
+
+def create_database(mlflow: Any, uri: str) -> None:
+    """Create a missing SQLite file under another name and move it into its place.
+
+    MLflow needs seconds for its tables, and a process that is killed meanwhile would leave a file that no version of
+    MLflow reads.
+    """
+    path = Path(uri.removeprefix("sqlite:///"))
+    if not uri.startswith("sqlite:///") or "?" in uri or path.exists():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{path}.lock"):
+        if path.exists():  # another launch was faster
+            return
+        unfinished = path.with_name(f"{path.name}.new")
+        unfinished.unlink(missing_ok=True)
+        mlflow.MlflowClient(tracking_uri=f"sqlite:///{unfinished}").search_experiments(max_results=1)
+        unfinished.replace(path)
+
+
 class Experiment:
     """An open experiment. Every method talks to MLflow and raises whatever goes wrong there.
 
@@ -50,17 +83,12 @@ class Experiment:
     """
 
     def __init__(self, uri: str, name: str, *, owner: str, artifact_root: Path) -> None:
-        for variable, value in _ENVIRONMENT.items():
-            os.environ.setdefault(variable, value)
+        mlflow = load()
         # MLflow's queries use what SQLAlchemy 2.1 calls deprecated: nothing that a user of ours could change.
         warnings.filterwarnings("ignore", NOLOAD_WARNING, DeprecationWarning)
-        from mlflow import MlflowClient, entities  # over a second, and only now with this environment
-
-        self._entities = entities
-        # MLflow warns of every try; the mirror says once what is wrong.
-        for logger in ("mlflow", "alembic"):
-            logging.getLogger(logger).setLevel(logging.ERROR)
-        self._client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+        self._entities = mlflow.entities
+        create_database(mlflow, uri)
+        self._client = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
         self._owner = owner
         self._found = self._find_or_create(uri, name, artifact_root)
         self.experiment_id = str(self._found.experiment_id)

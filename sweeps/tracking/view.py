@@ -6,6 +6,7 @@ The form of a stored view is not documented by MLflow; where it changes, the pag
 
 import json
 import shlex
+from typing import Any
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 VIEW = "overview"
@@ -44,10 +45,6 @@ def stored_view(metric: str, updates: int, created_ms: int) -> str:
     Its charts: score over updates, sample grids side by side at `updates`, and settings against scores.
     """
     best = f"metrics.`{metric}_best`"
-    chart = {"deleted": False, "isGenerated": False, "metricSectionId": "scores"}
-    line = {"type": "LINE", "xAxisKey": "step", "scaleType": "linear", "xAxisScaleType": "linear", "lineSmoothness": 0,
-            "useGlobalLineSmoothing": True, "yAxisKey": "metric", "yAxisExpressions": [], "selectedXAxisMetricKey": "",
-            "range": {"xMin": None, "xMax": None, "yMin": None, "yMax": None}}  # fmt: skip
     state = {
         "searchFilter": "tags.kind = 'trial'",
         "orderByKey": best,
@@ -78,14 +75,22 @@ def stored_view(metric: str, updates: int, created_ms: int) -> str:
         "globalLineChartConfig": {"xAxisKey": "step", "lineSmoothness": 0, "selectedXAxisMetricKey": ""},
         "compareRunSections": [{"uuid": "scores", "name": "Scores", "display": True, "isReordered": False,
                                 "deleted": False, "isGenerated": False}],
-        "compareRunCharts": [
-            {**chart, **line, "uuid": "best", "metricKey": f"{metric}_best",
-             "selectedMetricKeys": [f"{metric}_best"], "selectedYAxisMetricKeys": [f"{metric}_best"]},
-            {**chart, "uuid": "grids", "type": "IMAGE", "imageKeys": [IMAGES], "step": updates, "showRunParams": False},
-            {**chart, "uuid": "settings", "type": "PARALLEL", "displayName": "settings to scores",
-             "selectedParams": ["method", "alpha", "beta1", "beta2", "n_dis"], "selectedMetrics": [f"{metric}_best"],
-             "showAllRuns": True, "runsCountToCompare": 100},
-        ],
+        "compareRunCharts": _charts(f"{metric}_best", updates),
     }  # fmt: skip
     view = {"name": VIEW, "createdAt": created_ms, "updatedAt": created_ms, "state": json.dumps(state)}
     return json.dumps(view)
+
+
+def _charts(best: str, updates: int) -> list[dict[str, Any]]:
+    chart = {"deleted": False, "isGenerated": False, "metricSectionId": "scores"}
+    axes = {"xAxisKey": "step", "scaleType": "linear", "xAxisScaleType": "linear", "lineSmoothness": 0,
+            "useGlobalLineSmoothing": True, "yAxisKey": "metric", "yAxisExpressions": [], "selectedXAxisMetricKey": "",
+            "range": {"xMin": None, "xMax": None, "yMin": None, "yMax": None}}  # fmt: skip
+    return [
+        {**chart, **axes, "uuid": "best", "type": "LINE", "metricKey": best, "selectedMetricKeys": [best],
+         "selectedYAxisMetricKeys": [best]},
+        {**chart, "uuid": "grids", "type": "IMAGE", "imageKeys": [IMAGES], "step": updates, "showRunParams": False},
+        {**chart, "uuid": "settings", "type": "PARALLEL", "displayName": "settings to scores",
+         "selectedParams": ["method", "alpha", "beta1", "beta2", "n_dis"], "selectedMetrics": [best],
+         "showAllRuns": True, "runsCountToCompare": 100},
+    ]  # fmt: skip

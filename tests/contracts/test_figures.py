@@ -11,18 +11,18 @@ from dashboards.figures import FIGURES, FigureData, save
 from sweeps.study import STUDIES
 from tests.dashboards.synthetic import Story, Sweep, make_preset, open_sweep
 
-FEW = {"methods": ("none", "wgan-gp", "sn"), "settings": ("A", "F")}
+METHODS, SETTINGS = ("none", "wgan-gp", "sn"), ("A", "F")
 STORIES = {
     "full": (make_preset(settings=("A", "F")), Story()),
     "empty": (make_preset(), None),
     "one-trial": (make_preset(methods=("sn",), settings=("A",), seeds=1), Story()),
-    "one-seed": (make_preset(**FEW, seeds=1), Story(inception=False)),
-    "five-seeds": (make_preset(**FEW, seeds=5), Story()),
-    "all-diverged": (make_preset(**FEW), Story(diverge="all")),
-    "unfinished": (make_preset(**FEW), Story(unfinished=3)),
-    "nothing-but-missing": (make_preset(**FEW), Story(unfinished=1)),
-    "all-equal": (make_preset(**FEW), Story(diverge="none", fid=3.0)),
-    "no-grids": (make_preset(**FEW), Story(grids=False)),
+    "one-seed": (make_preset(METHODS, SETTINGS, seeds=1), Story(inception=False)),
+    "five-seeds": (make_preset(METHODS, SETTINGS, seeds=5), Story()),
+    "all-diverged": (make_preset(METHODS, SETTINGS), Story(diverge="all")),
+    "unfinished": (make_preset(METHODS, SETTINGS), Story(unfinished=3)),
+    "nothing-but-missing": (make_preset(METHODS, SETTINGS), Story(unfinished=1)),
+    "all-equal": (make_preset(METHODS, SETTINGS), Story(diverge="none", fid=3.0)),
+    "no-grids": (make_preset(METHODS, SETTINGS), Story(grids=False)),
 }
 
 

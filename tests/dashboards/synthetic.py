@@ -65,7 +65,7 @@ def make_preset(methods: Sequence[str] = METHODS, settings: Sequence[str] = SETT
 def make_study(preset: Preset, figures: tuple[str, ...] = (), claims: tuple[Claim, ...] = (CLAIM,)) -> Study:
     """A study; without names of figures it shows all of them."""
     return Study(
-        name="robustness",
+        name="made-up",
         question="Is spectral normalization really more robust to learning rate, momentum and n_dis than WGAN-GP?",
         description="Miyato's comparison of eleven methods at six optimizer settings, with seeds.",
         presets={preset.name: preset},
@@ -159,9 +159,9 @@ def _evaluation(trial: PlannedTrial, update: int, storage_dir: Path, story: Stor
     fid = float(level * (1 + 6 * math.exp(-update / 180)) * stream.lognormal(0, 0.14))
     fid = fid if story.fid is None else story.fid
     inception = float(max(1.0, 9.2 - 1.9 * math.log(fid)) + stream.normal(0, 0.1))
-    scores = [_score(FID, "fid", None if broken else fid, 0.55, spread=None)]
+    scores = [score(FID, "fid", None if broken else fid, 0.55, spread=None)]
     if story.inception:
-        scores.append(_score(INCEPTION, "is", None if broken else inception, 9.6, spread=0.12))
+        scores.append(score(INCEPTION, "is", None if broken else inception, 9.6, spread=0.12))
     per_update = 0.004 * (1 + 0.8 * trial.config.n_dis)
     per_update *= 1.9 if "gp" in trial.method or trial.method == "r1" else 1.0
     return Evaluation(
@@ -177,7 +177,7 @@ def _evaluation(trial: PlannedTrial, update: int, storage_dir: Path, story: Stor
     )
 
 
-def _score(protocol: str, metric: str, value: float | None, floor: float, spread: float | None) -> Score:
+def score(protocol: str, metric: str, value: float | None, floor: float | None, spread: float | None) -> Score:
     return Score(
         protocol=f"{protocol}-{EXTRACTOR[-8:]}",
         metric=metric,

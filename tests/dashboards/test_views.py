@@ -1,6 +1,5 @@
 """Progress, small interval pictures, provenance and commands, as the templates get them."""
 
-import dataclasses
 from pathlib import Path
 
 import pytest
@@ -9,8 +8,10 @@ from dashboards import provenance
 from dashboards.figures import StudyFrames
 from dashboards.views import effect_plot, effect_text, progress_view, protocol_views, verdict_counts, verdict_views
 from sweeps.claims import Verdict
-from sweeps.study import plan
-from tests.dashboards.synthetic import CLAIM, FID, Story, Sweep, make_preset, make_study, open_sweep
+from sweeps.store import open_store
+from sweeps.study import STUDIES, plan
+from sweeps.variation import vary
+from tests.dashboards.synthetic import CLAIM, Sweep
 
 
 def verdict(effect: float | None, low: float | None = None, high: float | None = None) -> Verdict:
@@ -89,26 +90,24 @@ def test_values_in_words(value: object, text: str) -> None:
     assert provenance.shown(value) == text
 
 
-def test_commands_repeat_what_was_run(frames: StudyFrames, tmp_path: Path) -> None:
+def test_commands_repeat_what_was_run(frames: StudyFrames) -> None:
     assert provenance.reproduce_commands(frames, {}) == [
-        "python -m sweeps.launch robustness --preset quick",
-        "python -m sweeps.launch report robustness --preset quick",
+        "python -m sweeps.launch made-up --preset quick",
+        "python -m sweeps.launch report made-up --preset quick",
     ]
-    preset = make_preset(methods=("sn", "batch-norm"), settings=("A",), seeds=3)
-    changed = dataclasses.replace(preset, config={**preset.config, "updates": 400, "dequantization": True})
-    sweep = open_sweep(tmp_path, changed, Story(grids=False))
-    original = make_preset()
-    ran = StudyFrames.read(sweep.store, make_study(original), original, tmp_path)
-    commands = provenance.reproduce_commands(ran, {"git_commit": "abc"})
-    assert commands[0] == "git checkout abc"
-    assert commands[1] == (
-        "python -m sweeps.launch robustness --preset quick --methods batch-norm,sn --settings A --seeds 3 "
-        "--set config.updates=400 --set config.dequantization=True"
-    )
-    # The options mean what they say: planned again, they are the same trials.
-    again = plan(
-        original, methods=["batch-norm", "sn"], settings=["A"], seeds=3,
-        overrides={"updates": "400", "dequantization": "True"},
-    )  # fmt: skip
-    assert {trial.digest for trial in again} == set(ran.trials["digest"])
-    assert FID in ran.headline.protocol
+
+
+def test_commands_of_a_changed_preset_plan_the_same_trials(tmp_path: Path) -> None:
+    overrides = {"updates": "7777", "dequantization": "true", "protocols": "fid/gen600-test600-digits"}
+    study = vary(STUDIES["robustness"], "quick", overrides)
+    preset = next(iter(study.presets.values()))
+    store = open_store(f"sqlite:///{tmp_path}/results.db")
+    ran = plan(preset, methods=["batch-norm", "sn"], settings=["A"], seeds=3)
+    store.register(study.name, preset.name, {}, ran)
+    frames = StudyFrames.read(store, study, preset, tmp_path)
+    checkout, launch, report = provenance.reproduce_commands(frames, {"git_commit": "abc"})
+    assert checkout == "git checkout abc"
+    changes = " ".join(f"--set config.{key}={overrides[key]}" for key in ("updates", "dequantization", "protocols"))
+    axes = "--methods batch-norm,sn --settings A --seeds 3"
+    assert launch == f"python -m sweeps.launch robustness --preset quick {axes} {changes}"
+    assert report == f"python -m sweeps.launch report robustness --preset quick {changes}"

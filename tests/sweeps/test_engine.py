@@ -1,0 +1,331 @@
+"""Both engines run the same trials to the same numbers, and tell how each of them ended."""
+
+import os
+import pickle
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ray
+
+from sngan.config import TrialConfig
+from sngan.errors import InputError
+from sngan.results import Evaluation, Score
+from sweeps import engine_ray
+from sweeps.engine import EngineOptions, last_line, num_slots, run
+from sweeps.engine_interface import error_text, gpus_of_a_trial
+from sweeps.ray_worker import decode_evaluation, encode_evaluation
+from sweeps.signals import STOP_SIGNALS, StopRequested, interrupt, signals_handled
+from tests.sweeps.recording import (
+    Recorder,
+    endless,
+    engine_options,
+    evaluation,
+    observed,
+    outcome,
+    planned,
+    seen,
+    troubled,
+)
+
+CONFIG = TrialConfig(updates=2)
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[None]:
+    """One Ray with two CPUs and a GPU that is only a number."""
+    os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # no token in the home folder
+    ray.init(
+        address="local", num_cpus=2, num_gpus=1, object_store_memory=100 * 2**20, include_dashboard=False,
+        log_to_driver=False, logging_level="ERROR",
+    )  # fmt: skip
+    yield
+    ray.shutdown()
+
+
+# Options
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"cpus_per_trial": -1.0}, "cpus per trial is -1.0"),
+        ({"cpus_per_trial": 0.0}, "cpus per trial is 0.0"),
+        ({"cpus_per_trial": float("nan")}, "cpus per trial is nan"),
+        ({"gpus_per_trial": -0.5}, "GPUs per trial is -0.5"),
+        ({"gpus_per_trial": 1.5}, "GPUs per trial is 1.5"),
+        ({"gpus_per_trial": float("inf")}, "GPUs per trial is inf"),
+        ({"max_concurrent": 0}, "max concurrent is 0"),
+        ({"max_failures": -1}, "max failures is -1"),
+        ({"engine": "in-proces"}, "Did you mean 'in-process'"),
+    ],
+)
+def test_impossible_options_are_refused_by_name(tmp_path: Path, changes: dict[str, Any], named: str) -> None:
+    with pytest.raises(InputError, match=named):
+        engine_options(tmp_path, **changes)
+
+
+def test_a_trial_has_as_many_threads_as_cpus_and_the_device_that_it_was_given(tmp_path: Path) -> None:
+    options = engine_options(tmp_path, cpus_per_trial=3.0)
+    assert options.run_options(0).num_threads == 3
+    assert options.run_options(0).device == "cpu"
+    assert options.run_options(0.25).device == "cuda"
+    assert engine_options(tmp_path, cpus_per_trial=0.5).run_options(0).num_threads == 1
+
+
+def test_a_gpu_is_the_default_where_there_is_one_and_asking_for_one_where_there_is_none_is_an_error(
+    tmp_path: Path,
+) -> None:
+    run_options = engine_options(tmp_path).run
+    default = EngineOptions(run=run_options)
+    assert gpus_of_a_trial(default, 2) == 1.0
+    assert gpus_of_a_trial(default, 0) == 0.0
+    assert gpus_of_a_trial(EngineOptions(run=run_options, gpus_per_trial=0.25), 2) == 0.25
+    cuda = EngineOptions(run=type(run_options)(cache_dir=tmp_path, device="cuda"))
+    with pytest.raises(InputError, match="a trial gets no GPU"):
+        cuda.run_options(0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "slots"),
+    [
+        ({"num_cpus": 2, "num_gpus": 0}, 2),
+        ({"num_cpus": 8, "num_gpus": 0, "cpus_per_trial": 3.0}, 2),
+        ({"num_cpus": 8, "num_gpus": 0, "max_concurrent": 3}, 3),
+        ({"num_cpus": 16, "num_gpus": 2, "gpus_per_trial": 0.25}, 8),
+        ({"num_cpus": 16, "num_gpus": 2, "gpus_per_trial": 0.4}, 4),
+        ({"num_cpus": 16, "num_gpus": 4, "gpus_per_trial": 2.0}, 2),
+        ({"num_cpus": 16, "num_gpus": 0, "engine": "in-process"}, 1),
+    ],
+)
+def test_slots_are_what_cpus_gpus_and_the_user_allow(tmp_path: Path, changes: dict[str, Any], slots: int) -> None:
+    assert num_slots(engine_options(tmp_path, **changes)) == slots
+
+
+# What travels
+
+
+def test_an_evaluation_survives_the_way_to_the_driver() -> None:
+    score = Score(
+        protocol="is/gen600x1-digits-1a2b3c4d", metric="is", value=None, spread=0.5, num_generated=600, num_real=0,
+        split="", extractor="digits-1a2b3c4d", floor=None, seconds=0.25,
+    )  # fmt: skip
+    told = Evaluation(
+        update=5, scores=(score,), diagnostics={"loss/generator": 0.5}, train_s=1.0, evaluate_s=2.0,
+        samples=Path("samples/x/u000005.png"),
+    )  # fmt: skip
+    assert decode_evaluation(encode_evaluation(told)) == told
+    assert decode_evaluation(encode_evaluation(evaluation(1))) == evaluation(1)
+
+
+def test_an_error_text_ends_with_a_summary() -> None:
+    try:
+        raise RuntimeError("two\nlines")
+    except RuntimeError as error:
+        text = error_text(error)
+    assert "Traceback" in text
+    assert last_line(text) == "RuntimeError: two lines"
+    assert error_text(InputError("damaged.\nMove it away.")) == "damaged. Move it away."
+    assert last_line(" \n") == "no message"
+
+
+def test_what_tune_saves_of_the_relay_holds_nothing() -> None:
+    relay = engine_ray._Relay(planned(CONFIG, 1), Recorder())
+    assert pickle.loads(pickle.dumps(relay)).__dict__ == {}
+
+
+# Signals
+
+
+@pytest.mark.parametrize("number", STOP_SIGNALS)
+def test_a_stop_is_a_keyboard_interrupt_and_handlers_come_back(number: signal.Signals) -> None:
+    before = signal.getsignal(number)
+    with pytest.raises(StopRequested, match=number.name), signals_handled(interrupt):
+        signal.raise_signal(number)
+    assert signal.getsignal(number) == before
+
+
+# In this process
+
+
+def test_in_process_runs_each_digest_once_and_goes_on_after_a_failure(tmp_path: Path) -> None:
+    trials, recorder = planned(CONFIG, 5)[1:], Recorder()
+    result = run([*trials, *trials], engine_options(tmp_path, engine="in-process"), recorder, troubled)
+    assert [name for name, _, _ in recorder.events if name == "start"] == ["start"] * 4
+    assert [recorder.told(seed) for seed in (1, 2, 3, 4)] == [
+        ["start", "evaluation", "failure"],
+        ["start", "evaluation", "failure"],
+        ["start", "evaluation", "finish"],
+        ["start", "evaluation", "evaluation", "finish"],
+    ]
+    assert result.finished == {trials[2].digest, trials[3].digest}
+    assert result.failed.keys() == {trials[0].digest, trials[1].digest}
+    assert last_line(result.failed[trials[0].digest]) == "RuntimeError: this always happens"
+    assert result.failed[trials[1].digest] == "the checkpoint is damaged. Move it away."
+    assert not result.interrupted
+
+
+def test_in_process_stops_on_a_signal_and_blames_no_trial(tmp_path: Path) -> None:
+    def stopped(config: TrialConfig, *_: object) -> Any:
+        if config.seed == 1:
+            signal.raise_signal(signal.SIGTERM)
+        return outcome("completed", 2)
+
+    trials, recorder = planned(CONFIG, 3), Recorder()
+    result = run(trials, engine_options(tmp_path, engine="in-process"), recorder, stopped)
+    assert result.interrupted
+    assert result.finished == {trials[0].digest}
+    assert not result.failed
+    assert recorder.told(2) == []
+
+
+class Full(Recorder):
+    """A listener whose disk is full."""
+
+    def on_evaluation(self, trial: Any, evaluation: Evaluation) -> None:
+        super().on_evaluation(trial, evaluation)
+        raise InputError("database or disk is full")
+
+
+def test_an_error_of_the_listener_is_the_sweeps_not_the_trials(tmp_path: Path) -> None:
+    recorder = Full()
+    with pytest.raises(InputError, match="disk is full"):
+        run(planned(CONFIG, 5)[4:], engine_options(tmp_path, engine="in-process"), recorder, troubled)
+    assert recorder.told(4) == ["start", "evaluation"]
+
+
+def test_nothing_to_run_starts_nothing(tmp_path: Path) -> None:
+    result = run([], engine_options(tmp_path), Recorder(), troubled)
+    assert (result.finished, result.failed, result.interrupted) == (frozenset(), {}, False)
+
+
+# On Ray
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("cluster")
+def test_both_engines_give_the_same_numbers_bit_for_bit(tmp_path: Path, tiny: TrialConfig, cache_dir: Path) -> None:
+    recorders = {}
+    for name in ("in-process", "ray"):
+        recorders[name] = Recorder()
+        options = engine_options(tmp_path / name, cache_dir=cache_dir, engine=name)
+        result = run(planned(tiny, 3), options, recorders[name])
+        assert len(result.finished) == 3, result.failed
+    here, there = recorders["in-process"].scores(), recorders["ray"].scores()
+    assert len(here) == 6
+    assert here == there
+    attempt = recorders["ray"].details("start", 0)[0]
+    assert attempt.device == "cpu"
+    assert {"python", "torch", "ray"} <= attempt.versions.keys()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("cluster")
+def test_ray_tries_again_what_may_have_been_bad_luck(tmp_path: Path) -> None:
+    trials, recorder = planned(CONFIG, 5), Recorder()
+    result = run(trials, engine_options(tmp_path, max_failures=1), recorder, troubled)
+    # The lost process: once without a result, then from the start.
+    assert recorder.told(0) == ["start", "evaluation", "failure", "start", "evaluation", "evaluation", "finish"]
+    error, final = recorder.details("failure", 0)[0]
+    assert "the worker process was lost" in last_line(error)
+    assert not final
+    # The exception: twice, then given up.
+    assert recorder.told(1) == ["start", "evaluation", "failure"] * 2
+    assert [final for _, final in recorder.details("failure", 1)] == [False, True]
+    assert last_line(result.failed[trials[1].digest]) == "RuntimeError: this always happens"
+    # The user's mistake: once. Divergence: a result.
+    assert recorder.told(2) == ["start", "evaluation", "failure"]
+    assert recorder.details("failure", 2) == [("the checkpoint is damaged. Move it away.", True)]
+    assert recorder.told(3) == ["start", "evaluation", "finish"]
+    assert recorder.details("finish", 3)[0].state == "diverged"
+    assert result.finished == {trials[seed].digest for seed in (0, 3, 4)}
+    assert result.failed.keys() == {trials[seed].digest for seed in (1, 2)}
+    assert not result.interrupted
+
+
+def most_at_once(seen_trials: list[dict[str, Any]]) -> int:
+    """The largest number of trials that ran at the same time."""
+    return max(
+        sum(other["start"] <= trial["start"] < other["end"] for other in seen_trials) for trial in seen_trials
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("cluster")
+def test_two_cpus_run_two_trials_at_a_time_with_a_thread_each_in_processes_used_again(tmp_path: Path) -> None:
+    result = run(planned(CONFIG, 6), engine_options(tmp_path), Recorder(), observed)
+    trials = seen(tmp_path)
+    assert len(result.finished) == len(trials) == 6
+    assert most_at_once(trials) == 2
+    assert {trial["torch_threads"] for trial in trials} == {1}
+    assert {trial["omp_threads"] for trial in trials} == {"1"}
+    assert len({trial["pid"] for trial in trials}) == 2
+    assert {trial["gpus"] for trial in trials} == {""}, "a trial without a GPU sees none"
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("cluster")
+def test_a_gpu_is_shared_and_processes_are_fresh_when_asked(tmp_path: Path) -> None:
+    options = engine_options(tmp_path, gpus_per_trial=0.5, cpus_per_trial=0.5, max_concurrent=1, fresh_process=True)
+    run(planned(CONFIG, 2), options, Recorder(), observed)
+    trials = seen(tmp_path)
+    assert {trial["device"] for trial in trials} == {"cuda"}
+    assert {trial["gpus"] for trial in trials} == {"0"}
+    assert most_at_once(trials) == 1, "max_concurrent"
+    assert len({trial["pid"] for trial in trials}) == 2
+
+
+@pytest.mark.usefixtures("cluster")
+@pytest.mark.parametrize("changes", [{"cpus_per_trial": 3.0}, {"gpus_per_trial": 2.0}])
+def test_ray_refuses_what_it_could_only_wait_for(tmp_path: Path, changes: dict[str, Any]) -> None:
+    recorder = Recorder()
+    with pytest.raises(InputError, match="no machine here has both"):
+        run(planned(CONFIG, 1), engine_options(tmp_path, **changes), recorder, observed)
+    assert recorder.events == []
+
+
+class Stopping(Recorder):
+    """A listener during whose first evaluation a stop is asked for."""
+
+    def __init__(self, number: signal.Signals) -> None:
+        super().__init__()
+        self.number: signal.Signals | None = number
+        self.at = 0.0
+
+    def on_evaluation(self, trial: Any, evaluation: Evaluation) -> None:
+        super().on_evaluation(trial, evaluation)
+        if self.number is not None:
+            self.at, number, self.number = time.monotonic(), self.number, None
+            signal.raise_signal(number)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("cluster")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ray_stops_within_seconds_and_blames_no_trial(tmp_path: Path, number: signal.Signals) -> None:
+    recorder, before = Stopping(number), [signal.getsignal(each) for each in STOP_SIGNALS]
+    result = run(planned(CONFIG, 4), engine_options(tmp_path), recorder, endless)
+    assert time.monotonic() - recorder.at < 10
+    assert result.interrupted
+    assert not result.finished
+    assert not result.failed
+    assert "failure" not in [name for name, _, _ in recorder.events]
+    assert [signal.getsignal(each) for each in STOP_SIGNALS] == before
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("cluster")
+def test_ray_passes_on_an_error_of_the_listener(tmp_path: Path) -> None:
+    recorder = Full()
+    with pytest.raises(InputError, match="disk is full"):
+        run(planned(CONFIG, 6)[4:], engine_options(tmp_path), recorder, troubled)
+    assert "failure" not in [name for name, _, _ in recorder.events]
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:9", "ray://127.0.0.1:10001", "nowhere"])
+def test_an_address_without_a_cluster_is_told_at_once(address: str) -> None:
+    with pytest.raises(InputError, match=address):
+        engine_ray._check_address(address)
