@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import pandas as pd
 
+from sngan.methods import METHODS
 from sngan.metrics.protocols import parse
 from sngan.results import Evaluation, Outcome
 from sweeps.study import PlannedTrial
@@ -113,10 +114,12 @@ class Board:
 
     @classmethod
     def of_store(cls, trials: pd.DataFrame, evaluations: pd.DataFrame, headline: str) -> Self:
-        """The board of a stored sweep, from ResultStore.trials() and ResultStore.evaluations()."""
+        """The board of a stored sweep, from ResultStore.trials() and evaluations(); methods in the registry's order."""
         board = cls((), headline)
         values = latest_values(evaluations, headline)
-        for row in trials.to_dict("records"):
+        place = {name: number for number, name in enumerate(METHODS)}
+        rows = sorted(trials.to_dict("records"), key=lambda row: place.get(str(row["method"]), len(place)))
+        for row in rows:
             digest = str(row["digest"])
             board.places.setdefault((str(row["method"]), str(row["setting"])), []).append(digest)
             board.statuses[digest] = TrialStatus(

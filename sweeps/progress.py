@@ -59,6 +59,7 @@ class View:
         self._live: Live | None = None
         self._lock = threading.RLock()
         self._log: _LogLines | None = None
+        self._heard = False
         self._ended = False
 
     def __getstate__(self) -> dict[str, Any]:
@@ -99,6 +100,7 @@ class View:
     def on_start(self, trial: PlannedTrial, attempt: object) -> None:
         """An attempt at `trial` has begun."""
         with self._lock:
+            self._heard = True
             self.board.start(trial)
             self._line_now_and_then()
 
@@ -159,9 +161,12 @@ class View:
             rows = max(1, height - 1 - fixed)
             shown = matrix(self.board, width=width, max_rows=rows, frame=frame)
             events = list(self.events)[-max(0, rows - len(shown.rows) - 1) :] if rows > len(shown.rows) + 1 else []
+            counts = counts_line(self.board)
+            if not self._heard and not self._ended:
+                counts.append("  starting ...", style="dim")
             return Group(
                 header(self.board, self.title, self.folder, elapsed_s=now - self.started_at, width=width),
-                counts_line(self.board),
+                counts,
                 Text(""),
                 shown,
                 legend(self.board),

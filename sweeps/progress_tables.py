@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Literal
 
 from rich.console import Console, Group, RenderableType
+from rich.constrain import Constrain
+from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -25,6 +27,7 @@ STYLES = {
     "queued": "dim",
 }
 Counted = Literal["all", "partial", "none"]
+_READABLE = 110  # columns of running text
 _VERDICT_MARKS = {"supported": ("✓", "green"), "contradicted": ("✗", "red"), "undecided": ("?", "yellow")}
 
 
@@ -134,25 +137,30 @@ def status_view(board: Board, title: str, *, width: int) -> Group:
     return Group(Text(title, style="bold"), counts_line(board), Text(""), matrix(board, width=width), legend(board))
 
 
-def verdict_table(verdicts: Sequence[Verdict], *, width: int) -> Table:
-    """Claim, verdict, effect with its 95 % interval, seeds used and seeds that would likely decide."""
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold", width=min(width, 140))
-    for name in ("claim", "verdict"):
-        table.add_column(name, no_wrap=True)
-    table.add_column("effect [95 % interval]", no_wrap=True)
-    table.add_column("seeds", no_wrap=True)
-    table.add_column("why", ratio=1, min_width=16)
-    for verdict in verdicts:
-        mark, style = _VERDICT_MARKS[verdict.verdict]
-        more = f" (needs {verdict.seeds_needed_text})" if verdict.seeds_needed is not None else ""
-        table.add_row(
+def verdict_table(verdicts: Sequence[Verdict], *, width: int) -> Group:
+    """Claim, verdict, effect with its 95 % interval, seeds used (and needed to decide); below each, why."""
+    rows = [("claim", "verdict", "effect [95 % interval]", "seeds (needed)")]
+    rows += [
+        (
             verdict.claim,
-            Text(f"{mark} {verdict.verdict}", style=style),
+            f"{_VERDICT_MARKS[verdict.verdict][0]} {verdict.verdict}",
             effect_text(verdict),
-            f"{verdict.num_seeds}{more}",
-            verdict.explanation,
+            f"{verdict.num_seeds} ({verdict.seeds_needed_text})" if verdict.seeds_needed else f"{verdict.num_seeds}",
         )
-    return table
+        for verdict in verdicts
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    claim, name, effect, seeds = rows[0]
+    heads = f"{claim:{widths[0]}}  {name:{widths[1]}}  {effect:{widths[2]}}  {seeds}"
+    parts: list[RenderableType] = [Text(heads, style="bold", no_wrap=True, overflow="ellipsis")]
+    for verdict, (claim, name, effect, seeds) in zip(verdicts, rows[1:], strict=True):
+        style = _VERDICT_MARKS[verdict.verdict][1]
+        named = (f"{name:{widths[1]}}", style)
+        line = Text.assemble(f"{claim:{widths[0]}}  ", named, f"  {effect:{widths[2]}}  {seeds}")
+        line.no_wrap, line.overflow = True, "ellipsis"
+        why = Padding(Text(verdict.explanation, style="dim"), (0, 0, 0, 4), expand=False)
+        parts += [line, Constrain(why, min(width, _READABLE))]
+    return Group(*parts)
 
 
 def plain_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, title: str | None = None) -> Table:

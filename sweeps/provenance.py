@@ -10,7 +10,6 @@ import re
 import shlex
 import socket
 import subprocess
-import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib import metadata
@@ -111,10 +110,10 @@ def _output(command: Sequence[str]) -> str | None:
 
 def hide_credentials(text: str) -> str:
     """`text` with *** for the user and password of every URL in it, and for secrets among its parameters."""
-    text = re.sub(r"(\w+://)[^/\s]*@", r"\1***@", text)
-    return re.sub(r"(?i)\b(password|passwd|token|secret|key)=[^&\s']+", r"\1=***", text)
+    text = re.sub(r"(\w+://)(?!/)[^\s'\"]*@", r"\1***@", text)
+    return re.sub(r"(?i)(\w*(?:pass|secret|token|key)\w*)=[^&\s'\"]+", r"\1=***", text)
 
 
-def command_line(arguments: Sequence[str] | None = None) -> list[str]:
-    """The command that the user typed, in a form that can be typed again: python -m MODULE ARGUMENTS."""
-    return ["python", "-m", "sweeps.launch", *(sys.argv[1:] if arguments is None else arguments)]
+def command_line(arguments: Sequence[str]) -> list[str]:
+    """The launch command with these arguments, as it is typed."""
+    return ["python", "-m", "sweeps.launch", *arguments]

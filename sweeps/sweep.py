@@ -85,10 +85,10 @@ def launch(sweep: Sweep, say: Callable[[str], None]) -> Ending:
     """
     check_writable(sweep.out)
     with open_store(sweep.database) as store, only_launch(sweep.out, sweep.name):
-        store.register(*sweep.key, _description(sweep), sweep.trials)
-        missing = missing_trials(sweep, store.states(*sweep.key))
+        missing = missing_trials(sweep, store.known_states(sweep.planned))
         if missing:
             return _run_missing(sweep, store, missing, say)
+        store.register(*sweep.key, _description(sweep), sweep.trials)
         verdicts: Sequence[Verdict]
         if is_current(store, sweep.study, sweep.preset, sweep.out):
             page = report_folder(sweep.out, sweep.study, sweep.preset) / "index.html"
@@ -104,8 +104,10 @@ def _run_missing(
 ) -> Ending:
     say(f"{len(missing)} of {len(sweep.planned)} trials to run; preparing the data ...")
     about = provenance.collect(sweep.command)
-    # On the CPU: the driver takes no share of a GPU, and may stand on a machine without one.
+    # Before anything is remembered: what would stop every trial is an error here. On the CPU: the driver takes no
+    # share of a GPU, and may stand on a machine without one.
     inputs = describe_inputs(missing[0].config, dataclasses.replace(sweep.engine.run, device="cpu"))
+    store.register(*sweep.key, _description(sweep), sweep.trials)
     store.set_provenance(*sweep.key, {**about, "inputs": inputs})
     store.requeue(sweep.planned)
     estimated = estimate(sweep.trials, store.expected_costs(), device=device_kind(sweep.engine))

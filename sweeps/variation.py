@@ -54,7 +54,7 @@ def _varied(preset: Preset, overrides: Mapping[str, str]) -> Preset:
     if not changed:
         return preset
     protocols = config["protocols"]
-    if not protocols:
+    if not any(protocols):
         raise InputError("config.protocols is empty; a sweep measures at least one.\nSee: python -m sngan list")
     return dataclasses.replace(
         preset,

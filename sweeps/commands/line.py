@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from sngan.errors import InputError, one_line, unknown
+from sweeps.commands.options import debug_option
 from sweeps.commands.results import compare, export, report, status, sync
 from sweeps.commands.run import study_command
 from sweeps.progress_tables import plain_table, show
@@ -61,7 +62,7 @@ def _list(context: click.Context, _parameter: click.Parameter, wanted: bool) -> 
 @click.option(
     "--list", is_flag=True, is_eager=True, expose_value=False, callback=_list, help="List studies and presets."
 )
-@click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an internal error.")
+@debug_option
 def cli() -> None:
     """Run a study, or see what came of it.
 
@@ -76,7 +77,9 @@ def run(arguments: Sequence[str]) -> int:
     """
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
     try:
-        result: Any = cli.main(args=list(arguments), prog_name="python -m sweeps.launch", standalone_mode=False)
+        result: Any = cli.main(
+            args=list(arguments), prog_name="python -m sweeps.launch", standalone_mode=False, obj=tuple(arguments)
+        )
         return result if isinstance(result, int) else 0
     except InputError as error:
         click.echo(f"error: {error}", err=True)

@@ -15,9 +15,13 @@ from sweeps.variation import parse_overrides, vary
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 study_argument = click.argument("study", metavar="STUDY")
-_debug = click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an internal error.")
-_preset = click.option("--preset", help="Scale of the study, see --list.  [default: the study's first]", metavar="NAME")
-_set = click.option(
+debug_option = click.option(
+    "--debug", is_flag=True, expose_value=False, help="Show the traceback of an internal error."
+)
+preset_option = click.option(
+    "--preset", help="Scale of the study, see --list.  [default: the study's first]", metavar="NAME"
+)
+set_option = click.option(
     "--set",
     "overrides",
     multiple=True,
@@ -36,7 +40,7 @@ _database = click.option("--database", metavar="URL", help="Results database.  [
 
 def place_options(command: Command) -> Command:
     """Decorator: --preset, --set, --out, --database and --debug."""
-    for option in (_debug, _database, _out, _set, _preset):
+    for option in (debug_option, _database, _out, set_option, preset_option):
         command = option(command)
     return command
 

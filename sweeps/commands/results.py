@@ -7,15 +7,21 @@ import click
 
 from sngan.errors import InputError
 from sweeps import tracking
-from sweeps.commands.options import database_url, find_place, place_options, study_argument
+from sweeps.commands.options import (
+    database_url,
+    debug_option,
+    find_place,
+    place_options,
+    preset_option,
+    set_option,
+    study_argument,
+)
 from sweeps.commands.run import show_status
 from sweeps.compare import compare as differences
 from sweeps.export import FORMATS
 from sweeps.export import export as write_export
 from sweeps.reporting import conclude, is_current, report_folder
 from sweeps.store import ResultStore, open_store
-from sweeps.study import STUDIES
-from sweeps.variation import vary
 
 _SHOWN_DIFFERENCES = 20
 
@@ -91,18 +97,20 @@ def sync(mlflow: str | None, **options: Any) -> None:
 @study_argument
 @click.argument("left")
 @click.argument("right")
-@click.option("--preset", help="[default: the study's first]", metavar="NAME")
-@click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an internal error.")
+@preset_option
+@set_option
+@debug_option
 @click.pass_context
-def compare(context: click.Context, study: str, left: str, right: str, preset: str | None) -> None:
+def compare(
+    context: click.Context, study: str, left: str, right: str, preset: str | None, overrides: tuple[str, ...]
+) -> None:
     """Compare a study's results in two folders (or database URLs), bit for bit; exit code 1 where they differ.
 
     Times are not compared. With two folders, the image grids are.
 
     Example: python -m sweeps.launch compare robustness runs other-runs
     """
-    found = STUDIES[study]
-    label = next(iter(vary(found, preset or next(iter(found.presets)), {}).presets))
+    label = find_place(study, preset, overrides, Path(), None).preset.name
     with _store_at(left) as one, _store_at(right) as other:
         lines = differences(one, other, study, label, left_dir=_folder(left), right_dir=_folder(right))
         num_trials, num_rows = len(one.states(study, label)), len(one.evaluations(study, label))
@@ -111,7 +119,7 @@ def compare(context: click.Context, study: str, left: str, right: str, preset: s
     if len(lines) > _SHOWN_DIFFERENCES:
         click.echo(f"and {len(lines) - _SHOWN_DIFFERENCES} more")
     if lines:
-        click.echo(f"{len(lines)} differences")
+        click.echo(f"{len(lines)} {'difference' if len(lines) == 1 else 'differences'}")
         context.exit(1)
     click.echo(f"equal: {num_trials} trials, {num_rows} measured numbers")
 

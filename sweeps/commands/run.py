@@ -1,6 +1,8 @@
 """The command of every study: run what is missing, judge, report."""
 
+import os
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from sweeps.provenance import command_line, hide_credentials
 from sweeps.signals import UNFINISHED
 from sweeps.store import ResultStore, TrialState, open_store
 from sweeps.study import STUDIES, PlannedTrial, Study, plan
-from sweeps.sweep import Ending, Sweep, device_kind, launch, missing_trials
+from sweeps.sweep import Ending, Sweep, device_kind, in_order, launch, missing_trials
 from sweeps.wording import duration
 
 FAILED = 1
@@ -35,7 +37,7 @@ def study_command(name: str) -> click.Command:
     @_run_options
     @click.pass_context
     def command(context: click.Context, /, **options: Any) -> None:
-        context.exit(_run(name, **options))
+        context.exit(_run(name, command_line(context.obj), **options))
 
     return command
 
@@ -94,6 +96,7 @@ def _run_options(command: Any) -> Any:
 
 def _run(
     study: str,
+    typed: Sequence[str],
     *,
     preset: str | None,
     overrides: tuple[str, ...],
@@ -117,7 +120,6 @@ def _run(
     )
     if mlflow and no_mlflow:
         raise InputError("--mlflow and --no-mlflow exclude each other.")
-    command = command_line()
     sweep = Sweep(
         study=place.study,
         preset=place.preset,
@@ -126,7 +128,7 @@ def _run(
         database=place.database,
         engine=_engine_options(place.out, **rest),
         mlflow=None if no_mlflow else mlflow or tracking.default_uri(place.out),
-        command=command,
+        command=typed,
     )
     if dry_run:
         _dry_run(sweep, place, is_default_database=database is None)
@@ -171,7 +173,10 @@ def _dry_run(sweep: Sweep, place: Place, *, is_default_database: bool) -> None:
             states = store.known_states(sweep.planned)
             estimated = _estimate(store, sweep)
     missing = missing_trials(sweep, states)
-    cells = [[trial.method, trial.setting, trial.seed, _cost_text(estimated, trial)] for trial in missing]
+    cells = [
+        [trial.method, trial.setting, trial.seed, _cost_text(estimated, trial)]
+        for trial in in_order(missing, estimated)
+    ]
     if cells:
         show(plain_table(("method", "setting", "seed", "expected"), cells, title="Trials to run"))
     click.echo(f"{len(missing)} trials to run, {len(sweep.planned) - len(missing)} already done.")
@@ -205,10 +210,12 @@ def _tell(ending: Ending, sweep: Sweep) -> int:
     again = hide_credentials(shlex.join(sweep.command))
     if ending.verdicts:
         show(verdict_table(ending.verdicts, width=view_width()))
+    if sweep.preset.caveat and ending.verdicts:
+        click.echo(f"Note: {sweep.preset.caveat}")
     if ending.ran == 0 and not ending.missing:
         click.echo(f"Nothing to do: all {len(sweep.planned)} trials have a result.")
     if ending.report is not None:
-        click.echo(f"Report: {ending.report}")
+        click.echo(f"Report: {_short(ending.report)}")
     if sweep.mlflow is not None and (ui := tracking.ui_command(sweep.mlflow)) and ending.ran:
         click.echo(f"MLflow: {hide_credentials(ui)}")
     if ending.failed:
@@ -220,6 +227,11 @@ def _tell(ending: Ending, sweep: Sweep) -> int:
         click.echo(f"Stopped: {done} of {len(sweep.planned)} trials have a result. Go on with:\n{again}", err=True)
         return UNFINISHED
     return 0
+
+
+def _short(path: Path) -> str:
+    """The path from here where it lies below, else the whole."""
+    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 def _tell_failures(ending: Ending, sweep: Sweep) -> None:

@@ -72,7 +72,7 @@ class Agreement:
     def _open(self, launches: Launches) -> Experiment:
         if self._experiment is None:
             source = self.source
-            files = source.storage_dir / "mlartifacts" / source.name
+            files = source.storage_dir / "mlartifacts" / source.file_name
             experiment = Experiment(self.uri, source.name, owner=launches.owner, artifact_root=files)
             metric, updates = source.preset.headline.partition("/")[0], int(source.preset.config.get("updates", 0))
             experiment.describe(

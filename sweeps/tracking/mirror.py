@@ -47,7 +47,7 @@ class Mirror:
         self.uri = uri
         self.source = Source(store=store, study=study, label=preset_label, storage_dir=storage_dir)
         self._agreement = Agreement(uri, self.source)
-        self._file_lock = FileLock(storage_dir / f".mlflow-{self.source.name}.lock", thread_local=False)
+        self._file_lock = FileLock(storage_dir / f".mlflow-{self.source.file_name}.lock", thread_local=False)
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._stopping = threading.Event()

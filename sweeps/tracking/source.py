@@ -11,6 +11,8 @@ from sweeps.store import ResultStore
 from sweeps.study import Preset, Study
 from sweeps.tracking.records import flat, metric_key, rows_of
 
+_LONGEST_NAME = 250  # characters of an experiment's name; MLflow's databases take some more
+
 
 @dataclass(slots=True, kw_only=True)
 class SyncReport:
@@ -66,7 +68,12 @@ class Source:
     @property
     def name(self) -> str:
         """Name of the experiment in MLflow: "robustness-quick"."""
-        return metric_key(f"{self.study.name}-{self.label}").replace("/", "-")
+        return f"{self.study.name}-{self.label}"[:_LONGEST_NAME]
+
+    @property
+    def file_name(self) -> str:
+        """The name in letters that any folder takes."""
+        return metric_key(self.name).replace("/", "-")
 
     @property
     def preset(self) -> Preset:

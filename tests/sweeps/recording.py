@@ -58,8 +58,7 @@ class Recorder:
 def planned(config: TrialConfig, num_seeds: int) -> list[PlannedTrial]:
     """The same trial with seeds 0, 1, ..."""
     return [
-        PlannedTrial(method="sn", setting="A", seed=seed, config=config.replace(seed=seed))
-        for seed in range(num_seeds)
+        PlannedTrial(method="sn", setting="A", seed=seed, config=config.replace(seed=seed)) for seed in range(num_seeds)
     ]
 
 

@@ -248,9 +248,7 @@ def test_ray_tries_again_what_may_have_been_bad_luck(tmp_path: Path) -> None:
 
 def most_at_once(seen_trials: list[dict[str, Any]]) -> int:
     """The largest number of trials that ran at the same time."""
-    return max(
-        sum(other["start"] <= trial["start"] < other["end"] for other in seen_trials) for trial in seen_trials
-    )
+    return max(sum(other["start"] <= trial["start"] < other["end"] for other in seen_trials) for trial in seen_trials)
 
 
 @pytest.mark.slow

@@ -152,7 +152,7 @@ def test_the_view_says_what_runs_how_far_and_how_long() -> None:
     text = as_text(view.render(width=80, height=24), 80)
     assert "robustness quick  results in runs" in text
     assert "0/4 trials  elapsed 0 s  ETA —" in text
-    assert "4 queued" in text
+    assert "4 queued  starting ..." in text
     view.on_start(trials[0], ATTEMPT)
     now[0] = 61.0
     view.on_evaluation(trials[0], evaluation(1000, 7.5, train_s=60.0))
@@ -161,7 +161,7 @@ def test_the_view_says_what_runs_how_far_and_how_long() -> None:
     # One third of the work of A and B is left twice over A's 66 s: 22 + 66 + 22 s on two slots, A's 66 s at least.
     assert "1/4 trials  elapsed 1:01  ETA 1:06" in text
     assert "sn A s0 FID 7.50 after 1:06" in text
-    assert "1 completed  3 queued" in text
+    assert "1 completed  3 queued\n" in re.sub(" +\n", "\n", text), "started long ago"
 
 
 def test_events_tell_of_divergence_and_failure() -> None:
@@ -277,14 +277,14 @@ def test_status_and_verdicts_as_text(capsys: pytest.CaptureFixture[str]) -> None
     assert "FID at the last update, median over seeds" in text
     verdicts = [
         Verdict(claim="sn-is-robust", verdict="undecided", effect=0.512, low=-1.0, high=2.0, num_seeds=2,
-                seeds_needed=9, protocol=FID, explanation="Two seeds are too few to say anything about it."),
+                seeds_needed=9, protocol=FID, explanation="Two seeds are too few. " + "More words. " * 20),
         Verdict(claim="is-cheap", verdict="supported", effect=1.5, num_seeds=5, explanation="Yes."),
         Verdict(claim="unknown", verdict="contradicted", num_seeds=0, explanation="No."),
     ]  # fmt: skip
     for width in (80, 120):
         text = as_text(verdict_table(verdicts, width=width), width)
         assert all(len(line) <= width for line in text.splitlines())
-        assert re.search(r"sn-is-robust +\? undecided +0\.512 \[-1, 2\] +2 \(needs 9\)", text)
+        assert re.search(r"sn-is-robust +\? undecided +0\.512 \[-1, 2\] +2 \(9\)\n    Two seeds are too few", text)
         assert re.search(r"is-cheap +✓ supported +1\.5 +5", text)
         assert re.search(r"unknown +✗ contradicted +— +0", text)
     assert effect_text(verdicts[1]) == "1.5"

@@ -1,0 +1,75 @@
+"""A changed preset is a preset of its own, whose label says what was changed."""
+
+import re
+
+import pytest
+
+from sngan.errors import InputError
+from sweeps.study import STUDIES, Preset, plan
+from sweeps.variation import parse_overrides, vary
+
+STUDY = STUDIES["robustness"]
+FID = "fid/gen600-test600-digits"
+
+
+def varied(name: str, **overrides: str) -> Preset:
+    (preset,) = vary(STUDY, name, overrides).presets.values()
+    return preset
+
+
+def test_overrides_change_config_and_label_and_nothing_else() -> None:
+    plain, changed = varied("quick"), varied("quick", updates="30", batch_size="8")
+    assert plain == STUDY.presets["quick"]
+    assert changed.name == "quick+batch_size=8+updates=30"
+    assert {trial.config.updates for trial in plan(changed)} == {30}
+    assert (changed.methods, changed.settings, changed.seeds) == (plain.methods, plain.settings, plain.seeds)
+    assert changed.headline == plain.headline
+    assert not {trial.digest for trial in plan(changed)} & {trial.digest for trial in plan(plain)}
+
+
+def test_a_label_is_a_name_of_the_preset_it_stands_for() -> None:
+    changed = varied("quick", updates="30", dequantization="true", adam_epsilon="1e-7")
+    assert varied(changed.name) == changed
+    assert varied("quick+updates=30", dequantization="true", adam_epsilon="0.0000001") == changed
+
+
+def test_saying_what_the_preset_says_anyway_is_no_variation() -> None:
+    updates = str(STUDY.presets["quick"].config["updates"])
+    assert varied("quick", updates=updates) == STUDY.presets["quick"]
+
+
+@pytest.mark.parametrize("protocols", [FID, f"{FID},is/gen600x1-digits", "kid/gen600-test600-digits"])
+def test_other_protocols_make_a_label_that_is_a_folder_and_a_headline_that_is_measured(protocols: str) -> None:
+    changed = varied("quick", protocols=protocols, discriminator_init="orthonormal", generator_init="orthonormal")
+    assert re.fullmatch(r"[A-Za-z0-9.,_=+~-]{1,80}", changed.name)
+    assert changed.headline in plan(changed)[0].config.protocols
+    with pytest.raises(InputError, match="shortened"):
+        vary(STUDY, changed.name, {})
+
+
+def test_labels_that_lose_something_differ_by_their_mark() -> None:
+    one = varied("quick", protocols="fid/gen600-test600-digits")
+    other = varied("quick", protocols="fid-gen600/test600-digits")
+    assert one.name.partition("~")[0] == other.name.partition("~")[0]
+    assert one.name != other.name
+
+
+@pytest.mark.parametrize(
+    ("name", "overrides", "named"),
+    [
+        ("quik", {}, "Did you mean 'quick'"),
+        ("quick", {"update": "3"}, "Did you mean 'updates'"),
+        ("quick+update=3", {}, "Did you mean 'updates'"),
+        ("quick+updates", {}, "config.KEY=VALUE"),
+        ("quick", {"updates": "0"}, "config.updates is 0"),
+        ("quick", {"beta1": "0.3"}, "axis of the study"),
+        ("quick", {"protocols": ""}, "config.protocols is empty"),
+    ],
+)
+def test_a_mistake_is_named(name: str, overrides: dict[str, str], named: str) -> None:
+    with pytest.raises(InputError, match=re.escape(named)):
+        vary(STUDY, name, overrides)
+
+
+def test_pairs_are_parsed_at_the_first_equals_sign() -> None:
+    assert parse_overrides(["config.dataset=a=b", "config.updates = 3"]) == {"dataset": "a=b", "updates": "3"}

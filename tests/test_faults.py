@@ -1,0 +1,201 @@
+"""Real launches, killed, stopped and obstructed: nothing is lost, and what is finished later is the same bit for bit."""
+
+import os
+import shlex
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from sweeps.commands.options import database_url
+from sweeps.compare import compare
+from sweeps.store import open_store
+from sweeps.study import STUDIES
+from sweeps.variation import parse_overrides, vary
+
+# Four trials of two methods with eight evaluations each: enough to be caught in the middle.
+CHANGES = ["config.updates=160", "config.evaluate_every=20", "config.batch_size=16",
+           "config.generator_batch_size=16", "config.protocols=fid/gen600-test600-digits"]  # fmt: skip
+SWEEP = ["robustness", "--methods", "sn,r1", "--settings", "A,C", "--seeds", "1", "--no-mlflow",
+         *(part for change in CHANGES for part in ("--set", change))]  # fmt: skip
+LABEL = next(iter(vary(STUDIES["robustness"], "quick", parse_overrides(CHANGES)).presets))
+LONGEST_S = 100
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+Start = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture
+def start(cache_dir: Path) -> Iterator[Start]:
+    """Starts a launch as a process group of its own, as a terminal does; whatever is left is killed afterwards."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start_launch(*arguments: object, out: Path) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            command(*arguments, out=out),
+            env={**os.environ, "SNGAN_CACHE": str(cache_dir), "OMP_NUM_THREADS": "1"},
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        )  # fmt: skip
+        started.append(process)
+        return process
+
+    yield start_launch
+    for process in started:
+        kill_all(process.pid)
+        process.communicate()
+
+
+def command(*arguments: object, out: Path) -> list[str]:
+    return [sys.executable, "-m", "sweeps.launch", *map(str, arguments), "--out", str(out)]
+
+
+def kill_all(pid: int) -> None:
+    """SIGKILL a process and everything that it started, the driver first, as a dying machine would."""
+    try:
+        process = psutil.Process(pid)
+        members = [process, *process.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return
+    for member in members:
+        try:
+            member.kill()
+        except psutil.NoSuchProcess:
+            continue
+    psutil.wait_procs(members, timeout=10)
+
+
+def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    out, err = process.communicate(timeout=LONGEST_S)
+    return process.returncode, out, err
+
+
+def num_evaluations(out: Path) -> int:
+    """Stored evaluations, read beside the driver."""
+    try:
+        with sqlite3.connect(f"file:{out / 'results.db'}?mode=ro", uri=True, timeout=10) as database:
+            return int(database.execute("SELECT count(*) FROM evaluations").fetchone()[0])
+    except sqlite3.OperationalError:
+        return 0  # no database, or no table, yet
+
+
+def wait_for_evaluations(process: subprocess.Popen[str], out: Path, number: int) -> None:
+    """Wait until that many evaluations are stored."""
+    deadline = time.monotonic() + LONGEST_S
+    while num_evaluations(out) < number:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline, "the sweep does not come to its evaluations"
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory, cache_dir: Path) -> Path:
+    """The same sweep without any trouble, one trial after another, without Ray."""
+    out = tmp_path_factory.mktemp("uninterrupted")
+    environment = {**os.environ, "SNGAN_CACHE": str(cache_dir), "OMP_NUM_THREADS": "1"}
+    subprocess.run(command(*SWEEP, "--engine", "in-process", out=out), env=environment, check=True, timeout=LONGEST_S)
+    return out
+
+
+def differences(one: Path, other: Path) -> list[str]:
+    with open_store(database_url(one), create=False) as left, open_store(database_url(other), create=False) as right:
+        assert len(left.evaluations("robustness", LABEL)) == 4 * 8
+        return compare(left, right, "robustness", LABEL, left_dir=one, right_dir=other)
+
+
+def test_a_sweep_whose_driver_and_ray_were_killed_is_finished_by_launching_again(
+    start: Start, tmp_path: Path, uninterrupted: Path
+) -> None:
+    killed = start(*SWEEP, out=tmp_path)
+    wait_for_evaluations(killed, tmp_path, 5)
+    kill_all(killed.pid)
+    ended(killed)
+    done = num_evaluations(tmp_path)
+    assert 5 <= done < 4 * 8
+    code, out, err = ended(start(*SWEEP, out=tmp_path))
+    assert code == 0, err
+    assert "trials to run" in out
+    assert differences(uninterrupted, tmp_path) == []
+
+
+def test_a_trial_whose_worker_was_killed_goes_on_from_its_checkpoint(
+    start: Start, tmp_path: Path, uninterrupted: Path
+) -> None:
+    process = start(*SWEEP, out=tmp_path)
+    wait_for_evaluations(process, tmp_path, 3)
+    workers = [child for child in psutil.Process(process.pid).children(recursive=True) if "train" in title(child)]
+    assert workers
+    workers[0].kill()
+    code, out, err = ended(process)
+    assert code == 0, err
+    assert "lost an attempt and is tried again" in out
+    assert differences(uninterrupted, tmp_path) == []
+    with open_store(database_url(tmp_path), create=False) as store:
+        assert sorted(store.trials("robustness", LABEL)["num_attempts"]) == [1, 1, 1, 2]
+    with sqlite3.connect(tmp_path / "results.db") as database:
+        errors = [row[0] for row in database.execute("SELECT error FROM attempts WHERE error != ''")]
+    assert len(errors) == 1
+    assert "the worker process was lost" in errors[0]
+
+
+def title(process: psutil.Process) -> str:
+    """A process's title, in which Ray's workers say what they do: "ray::ImplicitFunc.train"."""
+    try:
+        words = process.cmdline()
+    except psutil.Error:
+        return ""
+    return words[0] if words and words[0].startswith("ray::") else ""
+
+
+def test_ctrl_c_stops_within_ten_seconds_and_says_how_to_go_on(
+    start: Start, tmp_path: Path, uninterrupted: Path
+) -> None:
+    process = start(*SWEEP, out=tmp_path)
+    wait_for_evaluations(process, tmp_path, 3)
+
+    # Meanwhile nobody else may run this study into this folder.
+    code, _, err = ended(start(*SWEEP, "--engine", "in-process", out=tmp_path))
+    assert code == 2
+    assert "is being run in" in err
+    assert f"process {process.pid} on " in err
+
+    asked = time.monotonic()
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal sends it: to Ray's processes too
+    code, _, err = ended(process)
+    assert time.monotonic() - asked < 10
+    assert code == 75
+    assert "Go on with:" in err
+    again = shlex.join(["python", "-m", "sweeps.launch", *SWEEP, "--out", str(tmp_path)])
+    assert again in err
+    with open_store(database_url(tmp_path), create=False) as store:
+        assert set(store.states("robustness", LABEL).values()) <= {"completed", "queued"}
+
+    code, _, err = ended(start(*shlex.split(again)[3:-2], out=tmp_path))
+    assert code == 0, err
+    assert differences(uninterrupted, tmp_path) == []
+
+
+def test_sigterm_while_everything_is_still_being_imported_is_a_clean_stop(start: Start, tmp_path: Path) -> None:
+    process = start(*SWEEP, out=tmp_path)
+    time.sleep(0.7)
+    process.send_signal(signal.SIGTERM)
+    code, _, err = ended(process)
+    assert code == 75
+    assert "Go on with:" in err
+    assert "Traceback" not in err
+
+
+def test_a_database_of_another_version_is_refused(start: Start, tmp_path: Path, uninterrupted: Path) -> None:
+    with sqlite3.connect(uninterrupted / "results.db") as source, sqlite3.connect(tmp_path / "results.db") as copy:
+        source.backup(copy)
+        copy.execute("UPDATE alembic_version SET version_num = 'f00f00f00'")
+    code, _, err = ended(start(*SWEEP, out=tmp_path))
+    assert code == 2
+    assert "Traceback" not in err
+    assert str(tmp_path / "results.db") in err
+    assert len(err.strip().splitlines()) <= 3
