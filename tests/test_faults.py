@@ -1,4 +1,4 @@
-"""Real launches, killed, stopped and obstructed: nothing is lost, and what is finished later is the same bit for bit."""
+"""Real launches, killed, stopped and obstructed: what is finished later is bit for bit the same."""
 
 import os
 import shlex
@@ -16,13 +16,14 @@ import pytest
 from sweeps.commands.options import database_url
 from sweeps.compare import compare
 from sweeps.store import open_store
+from sweeps.store.schema import VERSION_TABLE
 from sweeps.study import STUDIES
 from sweeps.variation import parse_overrides, vary
 
 # Four trials of two methods with eight evaluations each: enough to be caught in the middle.
 CHANGES = ["config.updates=160", "config.evaluate_every=20", "config.batch_size=16",
            "config.generator_batch_size=16", "config.protocols=fid/gen600-test600-digits"]  # fmt: skip
-SWEEP = ["robustness", "--methods", "sn,r1", "--settings", "A,C", "--seeds", "1", "--no-mlflow",
+SWEEP = ["robustness", "--methods", "sn,r1", "--settings", "B,C", "--seeds", "1", "--no-mlflow",
          *(part for change in CHANGES for part in ("--set", change))]  # fmt: skip
 LABEL = next(iter(vary(STUDIES["robustness"], "quick", parse_overrides(CHANGES)).presets))
 LONGEST_S = 100
@@ -193,7 +194,7 @@ def test_sigterm_while_everything_is_still_being_imported_is_a_clean_stop(start:
 def test_a_database_of_another_version_is_refused(start: Start, tmp_path: Path, uninterrupted: Path) -> None:
     with sqlite3.connect(uninterrupted / "results.db") as source, sqlite3.connect(tmp_path / "results.db") as copy:
         source.backup(copy)
-        copy.execute("UPDATE alembic_version SET version_num = 'f00f00f00'")
+        copy.execute(f"UPDATE {VERSION_TABLE} SET version_num = 'f00f00f00'")
     code, _, err = ended(start(*SWEEP, out=tmp_path))
     assert code == 2
     assert "Traceback" not in err

@@ -72,7 +72,8 @@ def _run_options(command: Any) -> Any:
                 show_default=True,
                 envvar="RAY_ADDRESS",
                 show_envvar=True,
-                help="Ray cluster: none starts Ray here, auto finds this machine's cluster, or HOST:PORT of its head.",
+                help="Ray cluster: none starts Ray here, auto finds this machine's cluster, or HOST:PORT of its head. "
+                "All its machines must see OUT under the same path.",
             ),
             click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, mps ..."),
             click.option("--engine", type=click.Choice(ENGINES), default="ray", show_default=True),
