@@ -1,9 +1,9 @@
 """What a trial tells the outside: scores, evaluations and how it ended. Plain data, cheap to import and to send."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, Self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +51,16 @@ class Evaluation:
     train_s: float
     evaluate_s: float
     samples: Path | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for checkpoints and for messages between processes; `from_dict` is the inverse."""
+        return {**asdict(self), "samples": None if self.samples is None else self.samples.as_posix()}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """The Evaluation that `to_dict` made `data` of."""
+        samples = None if data["samples"] is None else Path(data["samples"])
+        return cls(**{**data, "scores": tuple(Score(**score) for score in data["scores"]), "samples": samples})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -180,7 +179,7 @@ class _Run:
             training = {key: training[key] for key in ("update", "generator", "discriminator")}
         content = {
             "training": training,
-            "evaluations": [_plain(evaluation) for evaluation in self.evaluations],
+            "evaluations": [evaluation.to_dict() for evaluation in self.evaluations],
             "outcome": None if self.outcome is None else dataclasses.asdict(self.outcome),
             "train_s": self.train_s,
             "evaluate_s": self.evaluate_s,
@@ -192,7 +191,7 @@ class _Run:
         saved = None if path is None else load_checkpoint(path, self.config, self.state.device)
         if saved is None:
             return
-        self.evaluations = [_evaluation(item) for item in saved["evaluations"]]
+        self.evaluations = [Evaluation.from_dict(item) for item in saved["evaluations"]]
         self.train_s, self.evaluate_s = saved["train_s"], saved["evaluate_s"]
         if saved["outcome"] is not None:
             self.outcome = Outcome(**saved["outcome"])
@@ -214,18 +213,6 @@ class _Run:
         start = time.perf_counter()
         yield
         setattr(self, name, getattr(self, name) + time.perf_counter() - start)
-
-
-def _plain(evaluation: Evaluation) -> dict[str, Any]:
-    plain = dataclasses.asdict(evaluation)
-    plain["samples"] = None if evaluation.samples is None else str(evaluation.samples)
-    return plain
-
-
-def _evaluation(plain: dict[str, Any]) -> Evaluation:
-    scores = tuple(Score(**score) for score in plain["scores"])
-    samples = None if plain["samples"] is None else Path(plain["samples"])
-    return Evaluation(**{**plain, "scores": scores, "samples": samples})
 
 
 def _open(config: TrialConfig, options: RunOptions) -> Dataset:

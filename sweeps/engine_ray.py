@@ -38,7 +38,7 @@ import ray  # noqa: E402
 from ray import tune  # noqa: E402
 
 from sngan.errors import InputError, one_line  # noqa: E402
-from sngan.results import Outcome  # noqa: E402
+from sngan.results import Evaluation, Outcome  # noqa: E402
 from sweeps.engine_interface import (  # noqa: E402
     Attempt,
     EngineOptions,
@@ -48,7 +48,7 @@ from sweeps.engine_interface import (  # noqa: E402
     gpus_of_a_trial,
     machine_cpus,
 )
-from sweeps.ray_worker import decode_evaluation, train_trial  # noqa: E402
+from sweeps.ray_worker import train_trial  # noqa: E402
 from sweeps.signals import STOP_SIGNALS, interrupt, signals_handled  # noqa: E402
 from sweeps.study import PlannedTrial  # noqa: E402
 
@@ -245,7 +245,7 @@ class _Relay(tune.Callback):  # type: ignore[misc]  # Ray has no types
         if "attempt" in result:
             self._tell(self._listener.on_start, planned, Attempt(**result["attempt"]))
         elif "evaluation" in result:
-            self._tell(self._listener.on_evaluation, planned, decode_evaluation(result["evaluation"]))
+            self._tell(self._listener.on_evaluation, planned, Evaluation.from_dict(result["evaluation"]))
         elif "outcome" in result:
             self.finished.add(planned.digest)
             self._tell(self._listener.on_finish, planned, Outcome(**result["outcome"]))

@@ -31,7 +31,7 @@ def collect(command: Sequence[str]) -> dict[str, Any]:
     `command` is the command line as a list; passwords in its URLs are hidden.
     """
     return {
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "started": datetime.now(UTC).isoformat(timespec="microseconds"),
         "command": hide_credentials(shlex.join(command)),
         **git_state(),
         "versions": versions(),

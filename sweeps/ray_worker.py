@@ -3,14 +3,13 @@
 import gc
 from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from ray import tune
 
 from sngan.config import TrialConfig
 from sngan.errors import InputError
-from sngan.results import Evaluation, RunOptions, Score
+from sngan.results import Evaluation, RunOptions
 from sweeps.engine_interface import Attempt, RunTrial, error_text
 from sweeps.provenance import host_name, versions
 
@@ -22,7 +21,7 @@ def train_trial(
     tune.report({"attempt": asdict(Attempt(host=host_name(), device=options.device, versions=versions()))})
 
     def report(evaluation: Evaluation) -> None:
-        tune.report({"evaluation": encode_evaluation(evaluation)})
+        tune.report({"evaluation": evaluation.to_dict()})
 
     try:
         outcome = run_trial(TrialConfig.from_dict(configs[config["digest"]]), options, report)
@@ -36,16 +35,3 @@ def train_trial(
     finally:
         if options.device != "cpu":
             gc.collect()  # trials that share the GPU need what cycles of garbage still hold
-
-
-def encode_evaluation(evaluation: Evaluation) -> dict[str, Any]:
-    """`evaluation` as plain values; `decode_evaluation` is the inverse."""
-    samples = None if evaluation.samples is None else evaluation.samples.as_posix()
-    return {**asdict(evaluation), "samples": samples}
-
-
-def decode_evaluation(data: Mapping[str, Any]) -> Evaluation:
-    """The Evaluation that `encode_evaluation` made `data` of."""
-    scores = tuple(Score(**score) for score in data["scores"])
-    samples = None if data["samples"] is None else Path(data["samples"])
-    return Evaluation(**{**data, "scores": scores, "samples": samples})

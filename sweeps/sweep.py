@@ -66,7 +66,8 @@ class Ending:
     """How a launch ended.
 
     missing : planned trials without a result. failed : digest -> error of those that were given up. ran : trials that
-    got their result now. report, verdicts : None and empty where a stop came before.
+    got their result now. report, verdicts : None and empty where a stop came before. mlflow_page : address of the
+    trials in MLflow's pages, where MLflow was reached.
     """
 
     missing: Sequence[PlannedTrial]
@@ -75,6 +76,7 @@ class Ending:
     interrupted: bool
     report: Path | None
     verdicts: Sequence[Verdict] = ()
+    mlflow_page: str | None = None
 
 
 def launch(sweep: Sweep, say: Callable[[str], None]) -> Ending:
@@ -120,11 +122,16 @@ def _run_missing(
             mirror.hurried = True
             return _ending(left, result, report=None)
         page, verdicts = conclude(store, sweep.study, sweep.preset, sweep.out)
-    return _ending(left, result, report=page, verdicts=verdicts)
+    return _ending(left, result, report=page, verdicts=verdicts, mlflow_page=mirror.page)
 
 
 def _ending(
-    left: Sequence[PlannedTrial], result: EngineResult, *, report: Path | None, verdicts: Sequence[Verdict] = ()
+    left: Sequence[PlannedTrial],
+    result: EngineResult,
+    *,
+    report: Path | None,
+    verdicts: Sequence[Verdict] = (),
+    mlflow_page: str | None = None,
 ) -> Ending:
     return Ending(
         missing=left,
@@ -133,6 +140,7 @@ def _ending(
         interrupted=result.interrupted,
         report=report,
         verdicts=verdicts,
+        mlflow_page=mlflow_page,
     )
 
 
@@ -199,6 +207,11 @@ class _Mirrored:
         if sweep.mlflow is not None:
             self._mirror = Mirror(sweep.mlflow, store, sweep.study, sweep.preset.name, sweep.out)
         self.hurried = False
+
+    @property
+    def page(self) -> str | None:
+        """Address of the trials in MLflow's pages, once MLflow was reached."""
+        return None if self._mirror is None else self._mirror.link
 
     def __enter__(self) -> Self:
         if self._mirror is not None:

@@ -15,13 +15,14 @@ import pytest
 
 from sweeps.commands.options import database_url
 from sweeps.compare import compare
+from sweeps.exclusive import only_launch
 from sweeps.store import open_store
 from sweeps.store.schema import VERSION_TABLE
 from sweeps.study import STUDIES
 from sweeps.variation import parse_overrides, vary
 
 # Four trials of two methods with eight evaluations each: enough to be caught in the middle.
-CHANGES = ["config.updates=160", "config.evaluate_every=20", "config.batch_size=16",
+CHANGES = ["config.updates=320", "config.evaluate_every=40", "config.batch_size=16",
            "config.generator_batch_size=16", "config.protocols=fid/gen600-test600-digits"]  # fmt: skip
 SWEEP = ["robustness", "--methods", "sn,r1", "--settings", "B,C", "--seeds", "1", "--no-mlflow",
          *(part for change in CHANGES for part in ("--set", change))]  # fmt: skip
@@ -158,13 +159,6 @@ def test_ctrl_c_stops_within_ten_seconds_and_says_how_to_go_on(
 ) -> None:
     process = start(*SWEEP, out=tmp_path)
     wait_for_evaluations(process, tmp_path, 3)
-
-    # Meanwhile nobody else may run this study into this folder.
-    code, _, err = ended(start(*SWEEP, "--engine", "in-process", out=tmp_path))
-    assert code == 2
-    assert "is being run in" in err
-    assert f"process {process.pid} on " in err
-
     asked = time.monotonic()
     os.killpg(process.pid, signal.SIGINT)  # as a terminal sends it: to Ray's processes too
     code, _, err = ended(process)
@@ -179,6 +173,15 @@ def test_ctrl_c_stops_within_ten_seconds_and_says_how_to_go_on(
     code, _, err = ended(start(*shlex.split(again)[3:-2], out=tmp_path))
     assert code == 0, err
     assert differences(uninterrupted, tmp_path) == []
+
+
+def test_a_second_launch_into_the_same_folder_is_refused(start: Start, tmp_path: Path) -> None:
+    with only_launch(tmp_path, f"robustness-{LABEL}"):
+        code, _, err = ended(start(*SWEEP, out=tmp_path))
+    assert code == 2
+    assert "is being run in" in err
+    assert f"process {os.getpid()} on " in err
+    assert not (tmp_path / "checkpoints").exists()
 
 
 def test_sigterm_while_everything_is_still_being_imported_is_a_clean_stop(start: Start, tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def _run_options(command: Any) -> Any:
             click.option("--fresh-process", is_flag=True, help="A new process for every trial."),
             click.option("--mlflow", metavar="URI", help="MLflow to mirror to.  [default: OUT/mlflow.db]"),
             click.option("--no-mlflow", is_flag=True, help="Do not mirror to MLflow."),
-            click.option("--data", type=path, metavar="DIR", help="Folder with a data set's official files."),
+            click.option("--data-dir", type=path, metavar="DIR", help="Folder with a data set's official files."),
             click.option("--inception-weights", type=path, metavar="FILE", help="Weights of the Inception network."),
             click.option(
                 "--cache-dir",
@@ -141,7 +141,7 @@ def _engine_options(
     out: Path,
     *,
     cache_dir: Path,
-    data: Path | None,
+    data_dir: Path | None,
     inception_weights: Path | None,
     device: str,
     **options: Any,
@@ -150,7 +150,7 @@ def _engine_options(
         cache_dir=cache_dir.expanduser().absolute(),
         storage_dir=out,
         device=device,
-        data_dir=_existing(data, "--data"),
+        data_dir=_existing(data_dir, "--data-dir"),
         inception_weights=_existing(inception_weights, "--inception-weights"),
     )
     return EngineOptions(run=run, **options)
@@ -217,8 +217,8 @@ def _tell(ending: Ending, sweep: Sweep) -> int:
         click.echo(f"Nothing to do: all {len(sweep.planned)} trials have a result.")
     if ending.report is not None:
         click.echo(f"Report: {_short(ending.report)}")
-    if sweep.mlflow is not None and (ui := tracking.ui_command(sweep.mlflow)) and ending.ran:
-        click.echo(f"MLflow: {hide_credentials(ui)}")
+    if ending.mlflow_page is not None and sweep.mlflow is not None:
+        _tell_mlflow(ending.mlflow_page, tracking.ui_command(sweep.mlflow))
     if ending.failed:
         _tell_failures(ending, sweep)
         click.echo(f"Try them again: {again}", err=True)
@@ -228,6 +228,13 @@ def _tell(ending: Ending, sweep: Sweep) -> int:
         click.echo(f"Stopped: {done} of {len(sweep.planned)} trials have a result. Go on with:\n{again}", err=True)
         return UNFINISHED
     return 0
+
+
+def _tell_mlflow(page: str, serve: str | None) -> None:
+    """Say where the trials are to be seen, and how a local database is served first."""
+    click.echo(f"MLflow: {hide_credentials(page if serve is None else serve)}")
+    if serve is not None:
+        click.echo(f"  then  {hide_credentials(page)}")
 
 
 def _short(path: Path) -> str:

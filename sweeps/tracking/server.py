@@ -46,9 +46,9 @@ def load() -> Any:
         os.environ.setdefault(variable, value)
     import mlflow
 
-    # MLflow warns of every try; the mirror says once what is wrong.
+    # MLflow logs every try, with tracebacks where the disk is full; the mirror says once what is wrong.
     for logger in ("mlflow", "alembic"):
-        logging.getLogger(logger).setLevel(logging.ERROR)
+        logging.getLogger(logger).setLevel(logging.CRITICAL)
     return mlflow
 
 

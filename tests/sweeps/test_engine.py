@@ -17,7 +17,6 @@ from sngan.results import Evaluation, Score
 from sweeps import engine_ray
 from sweeps.engine import EngineOptions, last_line, num_slots, run
 from sweeps.engine_interface import error_text, gpus_of_a_trial
-from sweeps.ray_worker import decode_evaluation, encode_evaluation
 from sweeps.signals import STOP_SIGNALS, StopRequested, interrupt, signals_handled
 from tests.sweeps.recording import (
     Recorder,
@@ -117,8 +116,8 @@ def test_an_evaluation_survives_the_way_to_the_driver() -> None:
         update=5, scores=(score,), diagnostics={"loss/generator": 0.5}, train_s=1.0, evaluate_s=2.0,
         samples=Path("samples/x/u000005.png"),
     )  # fmt: skip
-    assert decode_evaluation(encode_evaluation(told)) == told
-    assert decode_evaluation(encode_evaluation(evaluation(1))) == evaluation(1)
+    assert Evaluation.from_dict(told.to_dict()) == told
+    assert Evaluation.from_dict(evaluation(1).to_dict()) == evaluation(1)
 
 
 def test_an_error_text_ends_with_a_summary() -> None:

@@ -83,7 +83,7 @@ def assert_told(answer: tuple[int, str, str], *parts: str) -> None:
         (["robustness", "--max-concurrent", "0"], ["max concurrent is 0"]),
         (["robustness", "--engine", "rey"], ["rey", "ray", "in-process"]),
         (["robustness", "--prset", "quick"], ["--prset", "--preset"]),
-        (["robustness", "--data", "/no/such/folder"], ["/no/such/folder does not exist"]),
+        (["robustness", "--data-dir", "/no/such/folder"], ["/no/such/folder does not exist"]),
         (["robustness", "--inception-weights", "/no/such/file"], ["/no/such/file does not exist"]),
         (["robustness", "--mlflow", "http://x", "--no-mlflow"], ["exclude each other"]),
         (["robustness", "--database", "mysql://u:secret@h/d"], ["mysql"]),

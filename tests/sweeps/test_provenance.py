@@ -17,7 +17,7 @@ def test_a_record_is_json_and_says_code_versions_and_machine() -> None:
     record = provenance.collect(["python", "-m", "sweeps.launch", "robustness"])
     assert json.loads(json.dumps(record)) == record
     assert record["command"] == "python -m sweeps.launch robustness"
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", record["started"])
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00", record["started"])
     assert {"python", "torch", "numpy", "ray", "mlflow", provenance.PACKAGE} <= record["versions"].keys()
     assert record["cpu"]
     assert 1 <= record["usable_cores"] <= record["cores"]
