@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
@@ -16,6 +17,8 @@ from sngan.training import TrainState
 
 GRID = 8  # the sample grid is GRID x GRID images
 _BATCH = 200
+_LINE = 128  # grey between the images of a grid
+_LEAST_SIZE = 24  # pixels that an image of a grid has at least, where a whole factor gets it there
 
 
 def generate(state: TrainState, num_images: int, batch_size: int = _BATCH) -> Iterator[Tensor]:
@@ -39,10 +42,7 @@ def save_grid(state: TrainState, path: Path) -> bool:
     images = _images(state, latents)
     if images.is_floating_point():
         return False
-    _, channels, height, width = images.shape
-    rows = images.cpu().numpy().reshape(GRID, GRID, channels, height, width).transpose(0, 3, 1, 4, 2)
-    pixels = rows.reshape(GRID * height, GRID * width, channels)
-    picture = Image.fromarray(np.ascontiguousarray(pixels[..., 0] if channels == 1 else pixels))
+    picture = _tiled(images.cpu().numpy())
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -51,6 +51,18 @@ def save_grid(state: TrainState, path: Path) -> bool:
     except OSError as error:
         raise InputError(f"cannot write the samples {path}: {error.strerror or error}.") from error
     return True
+
+
+def _tiled(images: NDArray[np.uint8]) -> Image.Image:
+    """GRID x GRID images [N, C, S, S] with a grey line around each; small ones enlarged, pixel by pixel."""
+    _, channels, size, _ = images.shape
+    framed = np.pad(images, ((0, 0), (0, 0), (1, 0), (1, 0)), constant_values=_LINE)
+    rows = framed.reshape(GRID, GRID, channels, size + 1, size + 1).transpose(0, 3, 1, 4, 2)
+    pixels = rows.reshape(GRID * (size + 1), GRID * (size + 1), channels)
+    pixels = np.pad(pixels, ((0, 1), (0, 1), (0, 0)), constant_values=_LINE)
+    factor = max(1, _LEAST_SIZE // size)
+    pixels = pixels.repeat(factor, 0).repeat(factor, 1)
+    return Image.fromarray(pixels[..., 0] if channels == 1 else pixels)
 
 
 @torch.inference_mode()

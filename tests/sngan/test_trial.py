@@ -55,7 +55,8 @@ def test_grids_are_images_of_the_same_latents(tiny: TrialConfig, options: RunOpt
     for evaluation in seen:
         assert evaluation.samples is not None
         with Image.open(options.storage_dir / evaluation.samples) as picture:
-            assert picture.size == (64, 64)
+            side = 3 * (8 * 8 + 9)  # images of 8 pixels, lines between and around, each pixel three times
+            assert picture.size == (side, side)
 
 
 class Stop(Exception):  # noqa: N818 - it is no error
