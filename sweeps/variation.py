@@ -61,7 +61,13 @@ def _varied(preset: Preset, overrides: Mapping[str, str]) -> Preset:
         name=_label(preset.name, changed),
         config={**preset.config, **changed},
         headline=preset.headline if preset.headline in protocols else protocols[0],
+        caveat=" ".join(filter(None, [preset.caveat, _told(changed)])),
     )
+
+
+def _told(changed: Mapping[str, Any]) -> str:
+    """One sentence that says in what a variation differs from its preset, for every page."""
+    return f"Changed from the preset: {', '.join(f'{key} = {_typed(value)}' for key, value in changed.items())}."
 
 
 def _label(name: str, changed: Mapping[str, Any]) -> str:

@@ -232,9 +232,9 @@ def _tell(ending: Ending, sweep: Sweep) -> int:
 
 def _tell_mlflow(page: str, serve: str | None) -> None:
     """Say where the trials are to be seen, and how a local database is served first."""
-    click.echo(f"MLflow: {hide_credentials(page if serve is None else serve)}")
+    click.echo(f"MLflow: {page if serve is None else hide_credentials(serve)}")
     if serve is not None:
-        click.echo(f"  then  {hide_credentials(page)}")
+        click.echo(f"  then  {page}")
 
 
 def _short(path: Path) -> str:

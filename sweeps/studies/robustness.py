@@ -71,7 +71,7 @@ _CIFAR10_SHORT = Preset(
     settings=_SETTINGS,
     seeds=4,  # the least with which a claim about several methods can be contradicted
     headline="fid/gen5000-test10000-inception",
-    caveat="Trained for 20,000 generator updates, a fifth of the paper's length: late failures do not show.",
+    caveat="Trained for less than the paper's 100,000 generator updates: late failures do not show.",
 )
 
 _PAPER = Preset(
