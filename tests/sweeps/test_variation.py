@@ -73,3 +73,10 @@ def test_a_mistake_is_named(name: str, overrides: dict[str, str], named: str) ->
 
 def test_pairs_are_parsed_at_the_first_equals_sign() -> None:
     assert parse_overrides(["config.dataset=a=b", "config.updates = 3"]) == {"dataset": "a=b", "updates": "3"}
+
+
+def test_a_variation_says_on_every_page_what_it_changed() -> None:
+    (varied,) = vary(STUDY, "quick", {"updates": "300"}).presets.values()
+    assert varied.caveat.startswith("Digits are not CIFAR-10")
+    assert varied.caveat.endswith("Changed from the preset: updates = 300.")
+    assert "Changed" not in STUDY.presets["quick"].caveat
