@@ -76,16 +76,16 @@ def _row(table: ScoreTable, method: str, reference: str) -> MethodSummary:
             scores,
             table.pick(reference),
             probability_of_improvement,
-            stream=numpy_stream(0, "metric"),
+            stream=numpy_stream(0, "bootstrap"),
         )
     return MethodSummary(
         method=method,
         label=method_label(method),
         median=float(median(table.pick_ordered(method))),
-        iqm=estimate(scores, iqm, stream=numpy_stream(0, "metric"), num_replicates=_NUM_REPLICATES),
+        iqm=estimate(scores, iqm, stream=numpy_stream(0, "bootstrap"), num_replicates=_NUM_REPLICATES),
         worst_setting=worst_setting,
         worst=worst,
-        spread=estimate(scores, spread_range, stream=numpy_stream(0, "metric"), num_replicates=_NUM_REPLICATES),
+        spread=estimate(scores, spread_range, stream=numpy_stream(0, "bootstrap"), num_replicates=_NUM_REPLICATES),
         divergence=divergence_rate(table.diverged[index], table.missing[index]),
         improvement=improvement,
     )

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import fields
@@ -13,7 +14,7 @@ import click
 from sngan.checkpoints import load_any_checkpoint
 from sngan.config import TrialConfig
 from sngan.datasets import DATASETS, open_dataset, prepare_images
-from sngan.errors import InputError
+from sngan.errors import InputError, one_line
 from sngan.losses import LOSSES
 from sngan.methods import METHODS, SETTINGS
 from sngan.metrics.evaluator import Evaluator
@@ -23,6 +24,8 @@ from sngan.places import default_cache_dir
 from sngan.regularizers import REGULARIZERS
 from sngan.results import Evaluation, RunOptions
 from sngan.trial import evaluate_checkpoint, run_trial
+
+UNFINISHED = 75  # the exit code of what was stopped and can be started again
 
 _cache_dir = click.option(
     "--cache-dir", type=click.Path(path_type=Path), default=default_cache_dir, show_default="~/.cache/sngan",
@@ -63,10 +66,10 @@ def train(
 
     Example: python -m sngan train --method wgan-gp --setting A --set batch_size=32
     """
-    defaults = _defaults_for(dataset)
-    described = {**defaults, "dataset": dataset, "updates": updates, "seed": seed, **_pairs(changes)}
-    base = TrialConfig.from_dict(described)
-    config = METHODS[method_name].apply(SETTINGS[setting_name].apply(base))
+    base = TrialConfig.from_dict({**_defaults_for(dataset), "dataset": dataset, "updates": updates, "seed": seed})
+    defined = METHODS[method_name].apply(SETTINGS[setting_name].apply(base))
+    # What is set by hand comes last: it wins over method and setting.
+    config = TrialConfig.from_dict({**defined.to_dict(), **_pairs(changes)})
     options = RunOptions(
         cache_dir=cache_dir, storage_dir=out, device=device, num_threads=threads, data_dir=data_dir,
         inception_weights=inception_weights,
@@ -156,7 +159,7 @@ def floor(
         inception_weights=inception_weights,
     )
     images = open_dataset(dataset, cache_dir=cache_dir, data_dir=data_dir)
-    for name, value in Evaluator((protocol,), images, options).compute_floors().items():
+    for name, value in Evaluator((protocol,), images, options).floors().items():
         click.echo(f"{name}\t{value}")
 
 
@@ -227,15 +230,26 @@ def _print_evaluation(evaluation: Evaluation) -> None:
     click.echo(f"update {evaluation.update}: {scores}  ({speed * 1000:.2f} ms an update)")
 
 
-def run() -> None:
-    """Entry point: a user's mistake is told in one or two lines on standard error, with exit code 2."""
+def run() -> int:
+    """Run one command; return the exit code. A user's mistake is told in one or two lines on standard error."""
     logging.basicConfig(format="%(levelname)s: %(message)s")
     try:
-        main()
+        return int(main(standalone_mode=False) or 0)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("stopped; the same command goes on from the last checkpoint", err=True)
+        return UNFINISHED
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
     except InputError as error:
         click.echo(f"error: {error}", err=True)
-        sys.exit(2)
+        return 2
+    except Exception as error:
+        if os.environ.get("SNGAN_DEBUG"):
+            raise
+        click.echo(f"internal error: {one_line(error)}\nSNGAN_DEBUG=1 shows where.", err=True)
+        return 1
 
 
 if __name__ == "__main__":
-    run()
+    sys.exit(run())

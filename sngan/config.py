@@ -125,9 +125,12 @@ def _regularizer(item: Mapping[str, Any] | str) -> Regularizer:
 
 
 def _check_numbers(config: TrialConfig) -> None:
-    for name in ("n_dis", "updates", "batch_size", "generator_batch_size", "z_dim", "evaluate_every"):
+    for name in ("updates", "evaluate_every"):
         value = getattr(config, name)
         require(1 <= value <= 10**9, f"config.{name}", value, "whole numbers from 1 to 1e9")
+    for name in ("n_dis", "batch_size", "generator_batch_size", "z_dim"):
+        value = getattr(config, name)
+        require(1 <= value <= 2**16, f"config.{name}", value, "whole numbers from 1 to 65536")
     for name in ("alpha", "adam_epsilon"):
         value = getattr(config, name)
         require(0 < value <= 1, f"config.{name}", value, "numbers above 0, up to 1")

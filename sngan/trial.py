@@ -11,15 +11,28 @@ import torch
 
 from sngan.checkpoints import checkpoint_path, load_any_checkpoint, load_checkpoint, save_checkpoint
 from sngan.config import TrialConfig
-from sngan.datasets import Dataset, open_dataset
+from sngan.datasets import DATASETS, Dataset, open_dataset
 from sngan.errors import InputError
 from sngan.metrics.evaluator import Evaluator, cached_evaluator
+from sngan.metrics.protocols import parse
+from sngan.models import ARCHITECTURES
 from sngan.results import Evaluation, Outcome, Report, RunOptions, Score
 from sngan.sampling import generate, save_grid
 from sngan.training import TrainState, train
 
 # Training comes up for air this often, to see whether a checkpoint is due.
 _UPDATES_PER_STRETCH = 10
+
+
+def check_names(config: TrialConfig, device: str) -> None:
+    """Raise InputError for a data set, architecture, protocol or device that does not exist. Opens nothing."""
+    if not config.dataset.startswith("images-"):  # the content name of a user's own set
+        DATASETS[config.dataset]
+    ARCHITECTURES[config.architecture]
+    for protocol in config.protocols:
+        parse(protocol)
+    if device != "auto":
+        _named_device(device)
 
 
 def describe_inputs(config: TrialConfig, options: RunOptions) -> dict[str, str]:
@@ -221,11 +234,15 @@ def _open(config: TrialConfig, options: RunOptions) -> Dataset:
     return open_dataset(config.dataset, cache_dir=options.cache_dir, data_dir=options.data_dir)
 
 
-def _device(options: RunOptions) -> torch.device:
+def _named_device(name: str) -> torch.device:
     try:
-        device = torch.device(options.device)
+        return torch.device(name)
     except RuntimeError:
-        raise InputError(f"unknown device {options.device!r}.\nKnown: cpu, cuda, cuda:0, ...") from None
+        raise InputError(f"unknown device {name!r}.\nKnown: cpu, cuda, cuda:0, ...") from None
+
+
+def _device(options: RunOptions) -> torch.device:
+    device = _named_device(options.device)
     if device.type == "cuda" and not torch.cuda.is_available():
         raise InputError(f"device {options.device!r} was asked for, but torch sees no GPU.\nUse --device cpu.")
     return device

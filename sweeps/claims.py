@@ -2,7 +2,7 @@
 
 A verdict is "supported" or "contradicted" only when the 95 % intervals over training seeds exclude the other
 possibility (sweeps.rules.evidence says how); else it is "undecided" and says what is missing or how many
-seeds would likely decide. One seed decides nothing.
+seeds would likely decide. Fewer than three seeds decide nothing.
 """
 
 from collections.abc import Mapping, Sequence

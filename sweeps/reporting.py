@@ -40,7 +40,7 @@ def conclude(store: ResultStore, study: Study, preset: Preset, out: Path) -> tup
     verdicts = judge_study(store, study, preset)
     store.record_verdicts(study.name, preset.name, verdicts)
     page = report_writer()(store, study, preset, storage_dir=out, folder=folder)
-    (folder / _FINGERPRINT).write_text(state)
+    (folder / _FINGERPRINT).write_text("\n".join([state, *_files(folder)]))
     return page, verdicts
 
 
@@ -53,13 +53,19 @@ def judge_study(store: ResultStore, study: Study, preset: Preset) -> list[Verdic
 
 
 def is_current(store: ResultStore, study: Study, preset: Preset, out: Path) -> bool:
-    """Whether the report shows what the store holds, with this version's claims and figures."""
+    """Whether the report shows what the store holds, with this version's claims and figures, and is all there."""
     folder = report_folder(out, study, preset)
     try:
-        written = (folder / _FINGERPRINT).read_text()
-    except OSError:
+        state, *files = (folder / _FINGERPRINT).read_text().splitlines()
+    except (OSError, ValueError):
         return False
-    return written == _fingerprint(store, study, preset) and (folder / "index.html").is_file()
+    return state == _fingerprint(store, study, preset) and files == _files(folder)
+
+
+def _files(folder: Path) -> list[str]:
+    """What a report consists of, beside its fingerprint."""
+    files = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return sorted(name for name in files if name != _FINGERPRINT)
 
 
 def _fingerprint(store: ResultStore, study: Study, preset: Preset) -> str:

@@ -34,7 +34,8 @@ class Transform:
     x is how bad a run is: x = FID, max(KID, 0), or 1 / (IS - 1). h is the value of x that scores 1/2. Why
     this one:
 
-    - Strictly monotone and never cut off, so it keeps every order, and two bad runs are told apart.
+    - Strictly monotone for FID, so it keeps every order, and two bad runs are told apart. KID is cut at 0 (below it
+      is chance: KID is unbiased), IS at 1.
     - It is the logistic function of -log x: around h it is linear in log FID, the axis of Fig. 2 in
       arXiv:1802.05957, and further out a factor in FID counts for less and less.
     - x -> infinity gives 0, the score of a diverged run, without a gap between "very bad" and "diverged".

@@ -1,13 +1,13 @@
 """Study, Preset, Claim, PlannedTrial: frozen descriptions of what is asked, at which scale, and what follows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from sngan.config import TrialConfig
 from sngan.errors import InputError, unknown
 from sngan.fields import field_types
-from sngan.methods import METHODS, SETTINGS
+from sngan.methods import METHODS, SETTINGS, Method
 from sngan.registry import Registry
 
 
@@ -32,7 +32,8 @@ class Preset:
     """A scale on which a study is run: data set, architecture, length, metrics, seeds.
 
     config : fields of TrialConfig. headline : the protocol that figures and verdicts use (a short name among
-    config's protocols). caveat : a sentence that stands on every page, or "".
+    config's protocols). caveat : a sentence that stands on every page, or "". changed : fields of config that a
+    user set by hand; a method that defines one of them differently is refused.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Preset:
     seeds: int
     headline: str
     caveat: str = ""
+    changed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +105,8 @@ def plan(
     chosen_methods = [METHODS[name] for name in methods or preset.methods]
     chosen_settings = [SETTINGS[name] for name in settings or preset.settings]
     base = TrialConfig.from_dict({**preset.config, **_allowed(overrides or {})})
+    for method in chosen_methods:
+        _check_kept(method, base, {*preset.changed, *(overrides or {})})
     return [
         PlannedTrial(
             method=method.name,
@@ -114,6 +118,16 @@ def plan(
         for method in chosen_methods
         for setting in chosen_settings
     ]
+
+
+def _check_kept(method: Method, base: TrialConfig, changed: Iterable[str]) -> None:
+    """Refuse a change by hand that the method's definition would silently undo."""
+    for key in sorted(method.overrides.keys() & set(changed)):
+        if getattr(base, key) != method.overrides[key]:
+            raise InputError(
+                f"config.{key} is {method.overrides[key]!r} by definition of method {method.name!r}.\n"
+                f"Leave that method out with --methods to set it to {getattr(base, key)!r}."
+            )
 
 
 def _allowed(overrides: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -61,6 +61,7 @@ def _varied(preset: Preset, overrides: Mapping[str, str]) -> Preset:
         name=_label(preset.name, changed),
         config={**preset.config, **changed},
         headline=preset.headline if preset.headline in protocols else protocols[0],
+        changed=tuple(changed),
         caveat=" ".join(filter(None, [preset.caveat, _told(changed)])),
     )
 

@@ -126,7 +126,7 @@ def _profiles(table: ScoreTable) -> Iterator[dict[str, Any]]:
         if np.isnan(scores).all():
             continue
         # The same stream for every method: all of them see the same resampled seeds.
-        stream = numpy_stream(0, "metric")
+        stream = numpy_stream(0, "bootstrap")
         band = stratified_bootstrap(scores, profile, num_replicates=_NUM_REPLICATES, stream=stream)
         nothing = np.full(_NUM_THRESHOLDS, np.nan)
         fractions = profile(scores)

@@ -77,7 +77,8 @@ class Evaluator:
     def prepare(self, progress: Progress | None = None) -> None:
         """Have everything ready that does not depend on the generator: `evaluate` does it where it was not done.
 
-        References from the cache or measured; floors measured for fast extractors, else only read from the cache.
+        References and floors, from the cache or measured: once per machine, for the Inception network on a CPU it
+        takes minutes.
         """
         if self._prepared:
             return
@@ -89,23 +90,19 @@ class Evaluator:
                 touch = sample.features if protocol.metric == "kid" else sample.statistics
                 touch(protocol.num_real)
         for protocol in self.protocols:
-            measure_now = self._extractors[protocol.extractor].fast
-            self._floors[protocol.name] = self._floor(protocol, measure_now=measure_now, progress=progress)
+            self._floors[protocol.name] = self._floor(protocol, progress)
         self._prepared = True
 
-    def compute_floors(self, progress: Progress | None = None) -> dict[str, float | None]:
-        """Full protocol name -> what it gives for real images; measured where the cache does not have it.
+    def floors(self, progress: Progress | None = None) -> dict[str, float | None]:
+        """Full protocol name -> what it gives for real images.
 
         The real images in place of the generated ones are the first num_generated of another split (train against
         test, test against train), for the Inception Score those of the test split. None where there are too few.
-        Minutes on a CPU for the Inception network.
         """
         self.prepare(progress)
-        for protocol in self.protocols:
-            self._floors[protocol.name] = self._floor(protocol, measure_now=True, progress=progress)
         return {self._full_name(protocol): self._floors[protocol.name] for protocol in self.protocols}
 
-    def _floor(self, protocol: Protocol, *, measure_now: bool, progress: Progress | None) -> float | None:
+    def _floor(self, protocol: Protocol, progress: Progress | None) -> float | None:
         split = self._floor_split(protocol)
         if split is None or len(self._real_sample(protocol.extractor, split)) < protocol.num_images:
             return None
@@ -119,8 +116,7 @@ class Evaluator:
             value, _ = self._measure(protocol, sample)
             return {"value": np.array(value)}
 
-        found = self._cache.get(label, key, measure) if measure_now else self._cache.peek(label, key)
-        return None if found is None else float(found["value"])
+        return float(self._cache.get(label, key, measure)["value"])
 
     def _floor_split(self, protocol: Protocol) -> str | None:
         if protocol.metric == "is":

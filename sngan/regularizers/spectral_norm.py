@@ -73,7 +73,8 @@ class SpectralNormalized(nn.Module):
         matrix = weight.flatten(1)
         u, v = self.u, self.v
         if self.regularizer.gradient == "flows":
-            u, v = self._iterate(matrix, self.previous_u)
+            # A copy, as below: the next forward may move the buffer that this one's graph needs.
+            u, v = self._iterate(matrix, self.previous_u.clone())
         elif self.regularizer.advance == "per-forward":
             # The next forward moves the buffers; this forward's graph needs the values of now.
             u, v = u.clone(), v.clone()

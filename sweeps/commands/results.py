@@ -87,6 +87,8 @@ def sync(mlflow: str | None, **options: Any) -> None:
     Example: python -m sweeps.launch sync robustness --mlflow http://localhost:5000
     """
     place = find_place(**options)
+    if mlflow:
+        tracking.check_uri(mlflow)
     uri = mlflow or tracking.default_uri(place.out)
     with place.open() as store:
         mirror = tracking.Mirror(uri, store, place.study, place.preset.name, place.out)

@@ -11,6 +11,7 @@ import click
 from sngan.errors import InputError
 from sngan.places import default_cache_dir
 from sngan.results import RunOptions
+from sngan.trial import check_names
 from sweeps import tracking
 from sweeps.board import Board
 from sweeps.commands.options import Place, find_place, place_options, split_names
@@ -119,8 +120,11 @@ def _run(
         settings=split_names(settings, "settings"),
         seeds=seeds,
     )
+    check_names(trials[0].config, str(rest["device"]))
     if mlflow and no_mlflow:
         raise InputError("--mlflow and --no-mlflow exclude each other.")
+    if mlflow:
+        tracking.check_uri(mlflow)
     sweep = Sweep(
         study=place.study,
         preset=place.preset,

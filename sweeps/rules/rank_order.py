@@ -51,7 +51,7 @@ class RankOrder(Rule):
         return (
             Contrast(
                 label=f"rank correlation of {len(self.ranked)} best cases with the published order",
-                unit="Kendall's tau: 1 the same order, 0 unrelated, -1 reversed",
+                unit=f"Kendall's tau: 1 the same order, 0 unrelated, -1 reversed; supported above {self.threshold:.2g}",
                 per_seed=self._correlation(scores, pairs),
                 reading=f"the order by best {metric(table)} is {self._ranking(table)}",
                 support_above=self.threshold,

@@ -5,6 +5,7 @@ calls it every few seconds from a thread; `python -m sweeps.launch sync` calls i
 """
 
 import logging
+import shlex
 import threading
 import time
 from collections.abc import Iterator
@@ -27,9 +28,20 @@ _LONGEST_PAUSE_S = 60.0
 _WORK_TO_PAUSE = 10  # the thread pauses ten times as long as it worked: trials need the cores
 
 
+_SCHEMES = ("sqlite", "postgresql", "mysql", "mssql", "http", "https")
+
+
 def default_uri(storage_dir: Path) -> str:
     """The MLflow database below a folder of results."""
     return f"sqlite:///{storage_dir.resolve()}/mlflow.db"
+
+
+def check_uri(uri: str) -> None:
+    """Raise InputError for what is neither a database nor a server: MLflow would take it for a folder."""
+    scheme = uri.partition("://")[0].partition("+")[0]
+    if "://" not in uri or scheme not in _SCHEMES:
+        known = ", ".join(f"{name}://" for name in _SCHEMES)
+        raise InputError(f"MLflow URI {hide_credentials(uri)!r} is neither a database nor a server.\nKnown: {known}.")
 
 
 class Mirror:
@@ -141,11 +153,19 @@ class Mirror:
         if self._failures == 1:
             logger.warning(
                 "MLflow at %s does not get the results: %s. The sweep is not affected. "
-                "What is missing is sent when MLflow answers, or by: python -m sweeps.launch sync %s",
+                "What is missing is sent when MLflow answers, or by:\n%s",
                 self.shown_uri,
                 reason,
-                self.source.study.name,
+                self._sync_command(),
             )
+
+    def _sync_command(self) -> str:
+        source = self.source
+        words = ["python", "-m", "sweeps.launch", "sync", source.study.name, "--preset", source.label]
+        words += ["--out", str(source.storage_dir)]
+        if self.uri != default_uri(source.storage_dir):
+            words += ["--mlflow", self.shown_uri]
+        return shlex.join(words)
 
     def _reason(self, error: Exception) -> str:
         return hide_credentials(one_line(error)).rstrip(".")

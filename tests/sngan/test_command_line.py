@@ -1,6 +1,7 @@
 """python -m sngan as a person types it."""
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -55,9 +56,33 @@ def test_prepare_ones_own_images_and_train_on_them(tmp_path: Path) -> None:
     assert "completed" in trained.stdout
 
 
+def test_what_is_set_by_hand_wins_over_method_and_setting(tmp_path: Path) -> None:
+    by_hand = ("--set", "alpha=0.5", "--set", "loss=hinge", "--set", "n_dis=2", "--set", "batch_size=8")
+    done = sngan("train", "--updates", "1", *by_hand, "--out", str(tmp_path), "--cache-dir", str(tmp_path / "cache"))
+    assert done.returncode == 0, done.stderr
+    (checkpoint,) = (tmp_path / "checkpoints").glob("*/state.pt")
+    config = json.loads(sngan("show", str(checkpoint)).stdout)["config"]
+    assert (config["alpha"], config["loss"], config["n_dis"]) == (0.5, "hinge", 2)
+    assert config["regularizers"][0]["name"] == "spectral-norm"
+
+
+def test_ctrl_c_says_that_the_command_goes_on(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "sngan", "train", "--updates", "1000000", "--set", "evaluate_every=20"]
+    places = ["--out", str(tmp_path), "--cache-dir", str(tmp_path / "cache")]
+    process = subprocess.Popen([*command, *places], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    while "update 20" not in process.stdout.readline():
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 75
+    assert err.strip() == "stopped; the same command goes on from the last checkpoint"
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
+        (("train", "--set", "batch_size=1e9"), "whole numbers from 1 to 65536"),
         (("train", "--method", "spectral"), "unknown method 'spectral'"),
         (("train", "--setting", "G"), "unknown setting 'G'"),
         (("train", "--set", "n_dsi=3"), "Did you mean 'n_dis'?"),

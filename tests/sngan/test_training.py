@@ -152,3 +152,19 @@ def test_a_non_finite_loss_shows_in_the_means(tiny: TrialConfig, images: NDArray
     train(state, images, 4)
     assert not np.isfinite(state.means()["loss/discriminator"])
     assert not state.networks_are_finite()
+
+
+@pytest.mark.parametrize("penalty", ["none", "gradient-penalty", "r1", "orthonormal"])
+@pytest.mark.parametrize("forward", ["joint", "separate"])
+@pytest.mark.parametrize("gradient", ["stopped", "flows"])
+@pytest.mark.parametrize("advance", ["per-update", "per-forward"])
+def test_spectral_norm_trains_in_every_form(
+    advance: str, gradient: str, forward: str, penalty: str, tiny: TrialConfig, images: NDArray[np.uint8]
+) -> None:
+    regularizers = [{"name": "spectral-norm", "advance": advance, "gradient": gradient}]
+    if penalty != "none":
+        regularizers.append({"name": penalty})
+    config = TrialConfig.from_dict({**tiny.to_dict(), "regularizers": regularizers, "discriminator_forward": forward})
+    state = start(config)
+    train(state, images, 2)
+    assert state.networks_are_finite()

@@ -80,3 +80,17 @@ def test_a_variation_says_on_every_page_what_it_changed() -> None:
     assert varied.caveat.startswith("Digits are not CIFAR-10")
     assert varied.caveat.endswith("Changed from the preset: updates = 300.")
     assert "Changed" not in STUDY.presets["quick"].caveat
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "method"),
+    [("discriminator_init", "lecun", "orthonormal"), ("discriminator_forward", "joint", "batch-norm")],
+)
+def test_a_change_that_a_method_would_undo_is_refused(key: str, value: str, method: str) -> None:
+    (varied,) = vary(
+        STUDY, "quick", {**parse_overrides(["config.updates=300"]), "evaluate_every": "300"}
+    ).presets.values()
+    assert plan(varied)
+    with pytest.raises(InputError, match=f"by definition of method '{method}'"):
+        plan(STUDY.presets["quick"], methods=[method], overrides={key: value})
+    assert plan(STUDY.presets["quick"], methods=["sn"], overrides={key: value})

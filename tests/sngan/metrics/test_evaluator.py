@@ -184,7 +184,7 @@ def test_a_damaged_reference_is_measured_again(
 )
 def test_a_floor_is_what_enough_real_images_give(digits: Dataset, options: RunOptions, name: str, floor: bool) -> None:
     evaluator = Evaluator([name], digits, options)
-    (value,) = evaluator.compute_floors().values()
+    (value,) = evaluator.floors().values()
     assert (value is not None) == floor
     if value is not None:
         assert 0 < value < 11
@@ -192,7 +192,7 @@ def test_a_floor_is_what_enough_real_images_give(digits: Dataset, options: RunOp
 
 def test_floors_report_their_progress(digits: Dataset, options: RunOptions) -> None:
     seen: list[tuple[str, int, int]] = []
-    Evaluator(ALL, digits, options).compute_floors(lambda what, done, total: seen.append((what, done, total)))
+    Evaluator(ALL, digits, options).floors(lambda what, done, total: seen.append((what, done, total)))
     assert seen
     assert all(0 < done <= total == 600 for _, done, total in seen)
     assert any("digits train" in what for what, _, _ in seen)

@@ -1,0 +1,52 @@
+"""The README stays in step with the code: its links, its commands and options, its names."""
+
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+
+from sngan.__main__ import main as sngan_commands
+from sngan.metrics.protocols import parse
+from sweeps.commands.line import cli as launch_commands
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+COMMANDS = [
+    line.partition("#")[0].replace("\\\n", " ").strip()
+    for block in re.findall(r"```\n(.*?)```", README, re.DOTALL)
+    for line in re.sub(r"\\\n\s*", " ", block).splitlines()
+    if line.startswith("python -m ")
+]
+ENTRY_POINTS = {"sngan": sngan_commands, "sweeps.launch": launch_commands}
+
+
+def test_nothing_is_left_to_fill_in() -> None:
+    assert not re.findall(r"@[A-Z_]+@", README)
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\((?!https?://)([^)#]+)\)", README))))
+def test_links_lead_somewhere(target: str) -> None:
+    assert (ROOT / target).exists()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_commands_and_their_options_exist(command: str) -> None:
+    _, _, module, name, *words = shlex.split(command)
+    group = ENTRY_POINTS[module]
+    found = group.get_command(click.Context(group), name)
+    assert found is not None
+    options = {option for parameter in found.params for option in parameter.opts}
+    assert {word for word in words if word.startswith("--")} <= options
+
+
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"(?:fid|kid|is)/gen[a-z0-9-]+", README))))
+def test_protocols_exist(name: str) -> None:
+    parse(re.sub(r"-[0-9a-f]{8}$", "", name))
+
+
+def test_make_targets_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    for target in set(re.findall(r"`?make ([a-z]+)`?", README)):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE)
