@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from dashboards import provenance, views
-from dashboards.figures import FIGURES, Drawing, StudyFrames, save
+from dashboards.figures import FIGURES, StudyFrames, save
 from dashboards.figures.frames import metric_label
 from dashboards.figures.rendering import FORMATS, browser_bundle, page_spec
 from dashboards.figures.sample_grids import SampleGridsData
@@ -74,12 +74,11 @@ def _figure(name: str, frames: StudyFrames, folder: Path) -> FigureView:
         for ending in FORMATS:
             (folder / f"{name}.{ending}").unlink(missing_ok=True)
     else:
-        drawing: Drawing = figure.draw(data)
-        save(drawing, folder, name)
+        saved = save(figure.draw(data), folder, name)
         if isinstance(data, SampleGridsData):
             matrix = views.grid_matrix(data)
-        else:
-            spec = page_spec(drawing)
+        elif saved is not None:
+            spec = page_spec(saved)
     return FigureView(
         name=name,
         title=figure.title,

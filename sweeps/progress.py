@@ -126,7 +126,8 @@ class View:
         """An attempt ended without a result."""
         with self._lock:
             self.board.fail(trial, final=final)
-            last = next((line.strip() for line in reversed(error.splitlines()) if line.strip()), "no message")
+            lines = [line.strip() for line in error.splitlines() if line.strip()]
+            last = lines[-1].rstrip(".") if lines else "no message"
             what = "failed" if final else "lost an attempt and is tried again"
             self._tell(f"{trial_name(trial)} {what}: {last}", "failed" if final else "running")
 

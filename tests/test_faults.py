@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from filelock import FileLock
 
 from sweeps.commands.options import database_url
 from sweeps.compare import compare
@@ -22,7 +23,7 @@ from sweeps.study import STUDIES
 from sweeps.variation import parse_overrides, vary
 
 # Four trials of two methods with eight evaluations each: enough to be caught in the middle.
-CHANGES = ["config.updates=320", "config.evaluate_every=40", "config.batch_size=16",
+CHANGES = ["config.updates=160", "config.evaluate_every=20", "config.batch_size=16",
            "config.generator_batch_size=16", "config.protocols=fid/gen600-test600-digits"]  # fmt: skip
 SWEEP = ["robustness", "--methods", "sn,r1", "--settings", "B,C", "--seeds", "1", "--no-mlflow",
          *(part for change in CHANGES for part in ("--set", change))]  # fmt: skip
@@ -97,10 +98,14 @@ def wait_for_evaluations(process: subprocess.Popen[str], out: Path, number: int)
 
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory: pytest.TempPathFactory, cache_dir: Path) -> Path:
-    """The same sweep without any trouble, one trial after another, without Ray."""
-    out = tmp_path_factory.mktemp("uninterrupted")
+    """The same sweep without any trouble, one trial after another, without Ray; made once for all test processes."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    out = shared / "uninterrupted"
     environment = {**os.environ, "SNGAN_CACHE": str(cache_dir), "OMP_NUM_THREADS": "1"}
-    subprocess.run(command(*SWEEP, "--engine", "in-process", out=out), env=environment, check=True, timeout=LONGEST_S)
+    made = command(*SWEEP, "--engine", "in-process", out=out)
+    with FileLock(shared / "uninterrupted.lock"):  # a second process finds nothing to do
+        subprocess.run(made, env=environment, check=True, timeout=LONGEST_S)
     return out
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import io
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +17,21 @@ FORMATS = ("png", "svg", "pdf")
 _PDF_DPI = 150
 
 
-def save(drawing: Drawing, folder: Path, name: str) -> tuple[Path, ...]:
-    """NAME.png (twice the size on screen), NAME.svg and NAME.pdf in `folder`, each written atomically."""
-    contents = _render_image(drawing) if isinstance(drawing, Image.Image) else _render_chart(drawing)
-    return tuple(write_atomically(folder / f"{name}.{ending}", contents[ending]) for ending in FORMATS)
+def save(drawing: Drawing, folder: Path, name: str) -> dict[str, Any] | None:
+    """NAME.png (twice the size on screen), NAME.svg and NAME.pdf in `folder`, each written atomically.
+
+    Returns a chart's Vega-Lite specification, which takes long to make, and None for an image.
+    """
+    spec = None if isinstance(drawing, Image.Image) else drawing.to_dict()
+    contents = _render_image(drawing) if isinstance(drawing, Image.Image) else _render_chart(spec)
+    for ending in FORMATS:
+        write_atomically(folder / f"{name}.{ending}", contents[ending])
+    return spec
 
 
-def _render_chart(chart: Any) -> dict[str, bytes]:
+def _render_chart(spec: Any) -> dict[str, bytes]:
     # Vega runs once; PNG and PDF are made from its SVG, which is a hundred times quicker than running it again.
-    svg = str(vl_convert.vegalite_to_svg(chart.to_json(indent=None)))
+    svg = str(vl_convert.vegalite_to_svg(spec))
     return {
         "svg": svg.encode(),
         "png": bytes(vl_convert.svg_to_png(svg, scale=PNG_SCALE)),
@@ -47,7 +54,7 @@ def _render_image(image: Image.Image) -> dict[str, bytes]:
 def encode_png(image: Image.Image) -> bytes:
     """The image as the bytes of a PNG file."""
     buffer = io.BytesIO()
-    image.save(buffer, "PNG", optimize=True)
+    image.save(buffer, "PNG")
     return buffer.getvalue()
 
 
@@ -56,12 +63,11 @@ def data_uri(content: bytes, media_type: str) -> str:
     return f"data:{media_type};base64,{base64.b64encode(content).decode()}"
 
 
-def page_spec(chart: Any) -> dict[str, Any]:
-    """The chart's Vega-Lite specification for a page that has its own background."""
-    spec: dict[str, Any] = chart.to_dict()
-    spec["config"] = {**spec["config"], "background": "transparent"}
-    del spec["$schema"]  # an address, and nothing needs it: the page says that this is Vega-Lite
-    return spec
+def page_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """A chart's Vega-Lite specification for a page that has its own background."""
+    # The schema is an address, and nothing needs it: the page says that this is Vega-Lite.
+    kept = {key: value for key, value in spec.items() if key != "$schema"}
+    return {**kept, "config": {**spec["config"], "background": "transparent"}}
 
 
 def browser_bundle() -> str:

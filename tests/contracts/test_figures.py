@@ -54,7 +54,8 @@ def test_prepares_frozen_data_and_draws_files(name: str, story: str, sweeps: dic
         assert data.seeds
         assert data.alt_text
     # What is absent is drawn too, as a note, for readers that show whatever there is.
-    png, svg, pdf = save(FIGURES[name].draw(data), tmp_path, name)
+    save(FIGURES[name].draw(data), tmp_path, name)
+    png, svg, pdf = (tmp_path / f"{name}.{ending}" for ending in ("png", "svg", "pdf"))
     with Image.open(png) as image:
         assert min(image.size) > 50
     assert svg.read_text().startswith("<svg")

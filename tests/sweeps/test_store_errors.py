@@ -92,6 +92,8 @@ def test_a_server_that_cannot_be_reached(url: str, words: str) -> None:
 
 def test_postgresql_with_wrong_password_database_or_rights() -> None:
     server = make_url(postgresql_url())
+    if server.password is None:
+        pytest.skip("needs a PostgreSQL that asks for a password")
     wrong = server.set(password=SECRET).render_as_string(hide_password=False)
     assert "password authentication failed" in refused(wrong)
     missing = server.set(database="no_such_database").render_as_string(hide_password=False)
@@ -237,5 +239,8 @@ def test_the_store_shows_its_url_without_password(tmp_path: Path) -> None:
     with open_store(f"sqlite:///{tmp_path / 'results.db'}") as store:
         assert store.url == f"sqlite:///{tmp_path / 'results.db'}"
     with fresh_database("postgresql", tmp_path) as url, open_store(url) as store:
-        assert str(make_url(url).password) not in store.url
+        password = make_url(url).password
+        if password is None:
+            pytest.skip("needs a PostgreSQL that asks for a password")
+        assert str(password) not in store.url
         assert "***" in store.url
