@@ -1,6 +1,7 @@
 """Shared fixtures: one thread, a tiny config, real data and weights where the environment names them."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from sngan.config import TrialConfig
 from sngan.results import RunOptions
 
 torch.set_num_threads(1)
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job hands it on to all it starts
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

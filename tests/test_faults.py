@@ -23,7 +23,7 @@ from sweeps.study import STUDIES
 from sweeps.variation import parse_overrides, vary
 
 # Four trials of two methods with eight evaluations each: enough to be caught in the middle.
-CHANGES = ["config.updates=160", "config.evaluate_every=20", "config.batch_size=16",
+CHANGES = ["config.updates=80", "config.evaluate_every=10", "config.batch_size=16",
            "config.generator_batch_size=16", "config.protocols=fid/gen600-test600-digits"]  # fmt: skip
 SWEEP = ["robustness", "--methods", "sn,r1", "--settings", "B,C", "--seeds", "1", "--no-mlflow",
          *(part for change in CHANGES for part in ("--set", change))]  # fmt: skip
