@@ -1,6 +1,7 @@
 """One row per method: how good, how sure, how robust. All statistics are those of sweeps.statistics."""
 
 import csv
+import dataclasses
 import io
 import math
 from collections.abc import Iterable
@@ -30,12 +31,13 @@ _NUM_REPLICATES = 10_000
 class MethodSummary:
     """What a study knows of one method under one protocol.
 
-    median : of all its runs, in the metric's units; infinite when most diverged, NaN without a run.
+    median : of all its runs, in the metric's units; infinite when most diverged.
     iqm, spread : interquartile mean, and best minus worst setting's median, of the bounded score (0 to 1).
-    worst_setting, worst : the setting with the worst median, and that median in the metric's units; "" and NaN while
-        a setting has no run.
+    worst_setting, worst : the setting with the worst median, and that median in the metric's units.
     divergence : fraction of diverged runs. improvement : P(a run is better than one of the reference at the same
         setting); None for the reference itself.
+
+    While a setting has no run, all but `divergence` are NaN, "" or None: it might be the one that is hard.
     """
 
     method: str
@@ -51,27 +53,41 @@ class MethodSummary:
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """All methods that have a run, best interquartile mean first; `reference` is the label of the first."""
+    """All methods that have a run, best interquartile mean first, those with an empty setting last.
+
+    reference, reference_method : label and name of the first, chosen from these same runs; "" where no method has a
+        run at every setting.
+    """
 
     rows: tuple[MethodSummary, ...]
     reference: str
+    reference_method: str
 
 
 def summarize(table: ScoreTable) -> Summary:
     """The summary of a table's methods; no rows without results."""
-    order = {
-        method: float(iqm(table.pick(method))) for method in table.methods if not np.isnan(table.pick(method)).all()
-    }
-    ranked = sorted(order, key=lambda method: -order[method])
-    rows = tuple(_row(table, method, ranked[0]) for method in ranked)
-    return Summary(rows=rows, reference=rows[0].label if rows else "")
+    present = [method for method in table.methods if not np.isnan(table.pick(method)).all()]
+    covering = [method for method in present if _covers(table, method)]
+    ranked = sorted(covering, key=lambda method: -float(iqm(table.pick(method))))
+    reference = ranked[0] if ranked else None
+    rows = tuple(
+        _row(table, method, reference) for method in [*ranked, *(name for name in present if name not in ranked)]
+    )
+    return Summary(rows=rows, reference=method_label(reference) if reference else "", reference_method=reference or "")
 
 
-def _row(table: ScoreTable, method: str, reference: str) -> MethodSummary:
-    scores, index = table.pick(method), table.methods.index(method)
+def _covers(table: ScoreTable, method: str) -> bool:
+    """Whether the method has a run at every setting; without one it would be ranked by easier settings than others."""
+    return not bool(np.isnan(table.pick(method)).all(axis=1).any())
+
+
+def _row(table: ScoreTable, method: str, reference: str | None) -> MethodSummary:
+    index, covers = table.methods.index(method), _covers(table, method)
+    scores = table.pick(method)
+    average = estimate(scores, iqm, stream=numpy_stream(0, "bootstrap"), num_replicates=_NUM_REPLICATES)
     worst_setting, worst = _worst(table, method)
     improvement = None
-    if method != reference:
+    if covers and reference is not None and method != reference:
         improvement = estimate_pair(
             scores,
             table.pick(reference),
@@ -81,8 +97,8 @@ def _row(table: ScoreTable, method: str, reference: str) -> MethodSummary:
     return MethodSummary(
         method=method,
         label=method_label(method),
-        median=float(median(table.pick_ordered(method))),
-        iqm=estimate(scores, iqm, stream=numpy_stream(0, "bootstrap"), num_replicates=_NUM_REPLICATES),
+        median=float(median(table.pick_ordered(method))) if covers else math.nan,
+        iqm=average if covers else dataclasses.replace(average, value=math.nan, low=None, high=None),
         worst_setting=worst_setting,
         worst=worst,
         spread=estimate(scores, spread_range, stream=numpy_stream(0, "bootstrap"), num_replicates=_NUM_REPLICATES),
@@ -129,7 +145,7 @@ def summary_csv(summary: Summary, table: ScoreTable) -> str:
         numbers = [cell for name in names for cell in _cells(getattr(row, name))]
         writer.writerow(
             [row.method, row.label, table.protocol, table.transform.text, _cell(row.median), row.worst_setting,
-             _cell(row.worst), *numbers, summary.rows[0].method, row.iqm.num_seeds, row.iqm.num_runs,
+             _cell(row.worst), *numbers, summary.reference_method, row.iqm.num_seeds, row.iqm.num_runs,
              row.iqm.num_missing]
         )  # fmt: skip
     return buffer.getvalue()
@@ -148,7 +164,7 @@ def _cell(value: float | None) -> str:
 def summary_markdown(summary: Summary, metric: str) -> str:
     """The summary as a table for papers and issue trackers."""
     header = ["method", f"median {metric}", "IQM score [95 %]", "worst setting", "spread [95 %]", "diverged [95 %]",
-              f"P(better than {summary.reference})"]  # fmt: skip
+              f"P(better than {summary.reference or 'the best'})"]  # fmt: skip
     body = [
         [
             row.label, number(row.median), estimate_text(row.iqm), worst_text(row), estimate_text(row.spread),

@@ -1,5 +1,6 @@
 """What the report's templates show, as plain values: progress, verdicts with their small pictures, protocols, grids."""
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -87,8 +88,10 @@ def effect_plot(verdict: Verdict) -> IntervalPlot | None:
     return IntervalPlot(value=middle, low=place(verdict.low), high=place(verdict.high), zero=zero)
 
 
-def iqm_plot(row: MethodSummary, colour: str) -> IntervalPlot:
-    """A method's interquartile mean on the line from score 0 to score 1."""
+def iqm_plot(row: MethodSummary, colour: str) -> IntervalPlot | None:
+    """A method's interquartile mean on the line from score 0 to score 1; None where there is none."""
+    if math.isnan(row.iqm.value):
+        return None
     low, high = row.iqm.low, row.iqm.high
     return IntervalPlot(
         value=_PLOT_WIDTH * row.iqm.value,

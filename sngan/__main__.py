@@ -25,6 +25,7 @@ from sngan.regularizers import REGULARIZERS
 from sngan.results import Evaluation, RunOptions
 from sngan.trial import evaluate_checkpoint, run_trial
 
+_NOTHING_MEASURED = "nothing was measured: the weights have no class layer, which the Inception Score needs."
 UNFINISHED = 75  # the exit code of what was stopped and can be started again
 
 _cache_dir = click.option(
@@ -103,8 +104,11 @@ def evaluate(
         data_dir=data_dir,
         inception_weights=inception_weights,
     )
-    for score in evaluate_checkpoint(checkpoint, protocols, options):
+    scores = evaluate_checkpoint(checkpoint, protocols, options)
+    for score in scores:
         click.echo(f"{score.protocol}\t{score.value}")
+    if not scores:
+        raise InputError(_NOTHING_MEASURED)
 
 
 @main.command()
@@ -159,8 +163,11 @@ def floor(
         inception_weights=inception_weights,
     )
     images = open_dataset(dataset, cache_dir=cache_dir, data_dir=data_dir)
-    for name, value in Evaluator((protocol,), images, options).floors().items():
+    floors = Evaluator((protocol,), images, options).floors()
+    for name, value in floors.items():
         click.echo(f"{name}\t{value}")
+    if not floors:
+        raise InputError(_NOTHING_MEASURED)
 
 
 @main.command("list")

@@ -6,7 +6,7 @@ runs. How and where it runs (device, threads, folders) is `sngan.results.RunOpti
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any, Literal, Self
@@ -17,6 +17,8 @@ from sngan.regularizers import REGULARIZERS, Regularizer
 
 LossName = Literal["non-saturating", "hinge", "wasserstein"]
 Initialization = Literal["normal-0.02", "lecun", "glorot", "orthonormal"]
+# The others are made from a matrix [d_out, d_in h w], which a transposed convolution's weight is not.
+GeneratorInitialization = Literal["normal-0.02", "glorot"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +68,7 @@ class TrialConfig:
     generator_latents: Literal["fresh", "reused"] = "fresh"
     dequantization: bool = False
     discriminator_forward: Literal["joint", "separate"] = "joint"
-    generator_init: Initialization = "normal-0.02"
+    generator_init: GeneratorInitialization = "normal-0.02"
     discriminator_init: Initialization = "normal-0.02"
     evaluate_every: int = 500
     protocols: tuple[str, ...] = ()
@@ -84,7 +86,7 @@ class TrialConfig:
         """Strict: an unknown key, a wrong type or a bad value is an InputError that names the nearest allowed."""
         plain = {key: value for key, value in data.items() if key != "regularizers"}
         config = decode(cls, plain, "config")
-        described = data.get("regularizers", ())
+        described = _regularizer_list(data.get("regularizers", ()))
         return config.replace(regularizers=tuple(_regularizer(item) for item in described))
 
     def to_dict(self) -> dict[str, Any]:
@@ -115,8 +117,26 @@ class TrialConfig:
         ]
 
 
+def _regularizer_list(value: Any) -> Sequence[Any]:
+    """The list itself, or what a person types: names with commas, or JSON for a regularizer's own fields."""
+    if not isinstance(value, str):
+        return tuple(value)
+    if not value.lstrip().startswith(("[", "{")):
+        return [name.strip() for name in value.split(",") if name.strip() not in ("", "none")]
+    try:
+        parsed = json.loads(value)
+    except ValueError as error:
+        raise InputError(
+            f"config.regularizers is not JSON ({error}): {value}\n"
+            'Allowed: names with commas, or JSON such as {"name": "orthonormal", "coefficient": 0.01}.'
+        ) from None
+    return parsed if isinstance(parsed, list) else [parsed]
+
+
 def _regularizer(item: Mapping[str, Any] | str) -> Regularizer:
     """A regularizer from its name, or from {"name": ..., hyperparameters...}."""
+    if not isinstance(item, str | Mapping):
+        raise InputError(f"a regularizer is a name or an object with a 'name', not {item!r}.")
     described = {"name": item} if isinstance(item, str) else dict(item)
     if "name" not in described:
         raise InputError(f"a regularizer needs a 'name', got {described!r}.")

@@ -58,7 +58,7 @@ def run_trial(config: TrialConfig, options: RunOptions, report: Report) -> Outco
     Non-finite losses, weights or images end the trial as "diverged". Raises InputError for a checkpoint that is
     damaged or another config's, a data set that cannot be opened, weights that are missing, a full disk.
     """
-    torch.set_num_threads(options.num_threads)
+    _set_up_torch(options)
     run = _Run(config, options)
     for evaluation in run.evaluations:
         report(evaluation)
@@ -92,7 +92,7 @@ def run_trial(config: TrialConfig, options: RunOptions, report: Report) -> Outco
 
 def evaluate_checkpoint(path: Path, protocols: Sequence[str], options: RunOptions) -> tuple[Score, ...]:
     """The scores of a checkpoint's generator under any protocols. Raises InputError for a wrong file or name."""
-    torch.set_num_threads(options.num_threads)
+    _set_up_torch(options)
     saved = load_any_checkpoint(path)
     config = TrialConfig.from_dict(saved["config"])
     dataset = _open(config, options)
@@ -125,9 +125,13 @@ class _Run:
         self._saved_at = time.monotonic()
 
     def next_evaluation(self) -> int:
-        """The update of the next evaluation."""
+        """The update of the next evaluation: after the last one that was made, wherever training stands.
+
+        A checkpoint may hold a state that is trained up to an evaluation which was never made.
+        """
         every = self.config.evaluate_every
-        return min((self.state.update // every + 1) * every, self.config.updates)
+        done = self.evaluations[-1].update if self.evaluations else 0
+        return min((done // every + 1) * every, self.config.updates)
 
     def train_until(self, target: int) -> None:
         """Train up to `target` updates, saving a checkpoint whenever one is due."""
@@ -228,6 +232,12 @@ class _Run:
         start = time.perf_counter()
         yield
         setattr(self, name, getattr(self, name) + time.perf_counter() - start)
+
+
+def _set_up_torch(options: RunOptions) -> None:
+    """Threads as asked for, and float32 that is float32: cuDNN would round a convolution's inputs to 10 bits (TF32)."""
+    torch.set_num_threads(options.num_threads)
+    torch.backends.cudnn.allow_tf32 = False
 
 
 def _open(config: TrialConfig, options: RunOptions) -> Dataset:

@@ -12,7 +12,7 @@ import numpy as np
 
 from sngan.fields import decode
 from sweeps.rules import RULES, Decision, Rule, decide
-from sweeps.rules.evidence import MAX_SEEDS, MIN_SEEDS, VerdictName
+from sweeps.rules.evidence import MAX_SEEDS, MIN_SEEDS, VerdictName, unseen_rate
 from sweeps.scores import ScoreTable
 from sweeps.study import Claim
 
@@ -41,7 +41,7 @@ class Verdict:
 
     @property
     def seeds_needed_text(self) -> str:
-        """The seeds still needed in words: "", "12" or "more than 100"."""
+        """The seeds in all that would likely decide, in words: "", "12" or "more than 100"."""
         if self.seeds_needed is None:
             return ""
         return str(self.seeds_needed) if self.seeds_needed <= MAX_SEEDS else f"more than {MAX_SEEDS}"
@@ -122,12 +122,14 @@ def _verdict(claim: Claim, decision: Decision, table: ScoreTable) -> Verdict:
 def _explanation(decision: Decision) -> str:
     limiting, count = decision.limiting, decision.num_contrasts
     seeds = f"{decision.num_seeds} seed{'s' * (decision.num_seeds != 1)}"
+    rate = f"{100 * unseen_rate(decision.num_seeds):.0f} %"
+    unseen = f"A collapse that strikes up to {rate} of seeds can be absent from all of them."
     if decision.verdict == "supported":
         every = f"Each of the {count} comparisons holds over {seeds}; the closest: "
-        return f"{every if count > 1 else f'Holds over {seeds}: '}{limiting.reading}."
+        return f"{every if count > 1 else f'Holds over {seeds}: '}{limiting.reading}. {unseen}"
     if decision.verdict == "contradicted":
         corrected = f", also corrected for {count} comparisons" if count > 1 else ""
-        return f"The interval over {seeds} excludes it{corrected}: {limiting.reading}."
+        return f"The interval over {seeds} excludes it{corrected}: {limiting.reading}. {unseen}"
     if decision.num_seeds < MIN_SEEDS:
         return f"{seeds} cannot decide, {MIN_SEEDS} are the least; so far {limiting.reading}."
     if count == 1:

@@ -1,4 +1,4 @@
-"""One launch of a study at a time in a folder of results."""
+"""One launch at a time in a folder of results, and one at a time that writes to a database."""
 
 import contextlib
 import json
@@ -11,26 +11,41 @@ from filelock import FileLock, Timeout
 
 from sngan.errors import InputError
 from sweeps.provenance import host_name
+from sweeps.store import ResultStore
+
+_LOCK = "launch.lock"
 
 
 @contextlib.contextmanager
-def only_launch(folder: Path, name: str) -> Iterator[None]:
-    """Hold the lock `folder`/NAME.lock, which the system gives back whatever becomes of this process.
+def only_launch(out: Path, store: ResultStore, name: str) -> Iterator[None]:
+    """Be the only launch in the folder of results and the only one that writes to the store.
 
-    Raises InputError that names the holder where another process has it.
+    Two launches would train the trials that they share twice, and each would take the other's for abandoned. The
+    system gives the locks back whatever becomes of this process. `name` is told to whoever comes second.
+
+    Raises InputError that names the holder.
     """
-    lock = FileLock(folder / f"{name}.lock")
-    holder = folder / f"{name}.lock.json"
+    about = f"{name}, process {os.getpid()} on {host_name()} since {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+    with contextlib.ExitStack() as stack:
+        for folder in sorted({out, store.folder or out}):
+            stack.enter_context(_only_in(folder, about))
+        stack.enter_context(store.only_writer(about))
+        yield
+
+
+@contextlib.contextmanager
+def _only_in(folder: Path, about: str) -> Iterator[None]:
+    lock = FileLock(folder / _LOCK)
+    holder = folder / f"{_LOCK}.json"
     try:
         lock.acquire(timeout=0)
     except Timeout:
         raise InputError(
-            f"{name} is being run in {folder} by {_described(holder)}.\n"
+            f"a launch is already running in {folder}: {_described(holder)}.\n"
             "Wait until it ends or stop it; another folder is chosen with --out."
         ) from None
     try:
-        about = {"pid": os.getpid(), "host": host_name(), "since": datetime.now(UTC).isoformat(timespec="seconds")}
-        holder.write_text(json.dumps(about))
+        holder.write_text(json.dumps({"holder": about}))
         yield
     finally:
         holder.unlink(missing_ok=True)
@@ -39,7 +54,6 @@ def only_launch(folder: Path, name: str) -> Iterator[None]:
 
 def _described(holder: Path) -> str:
     try:
-        about = json.loads(holder.read_text())
-        return f"process {about['pid']} on {about['host']} since {about['since']}"
+        return str(json.loads(holder.read_text())["holder"])
     except (OSError, ValueError, KeyError, TypeError):
         return "another process"

@@ -19,6 +19,7 @@ from sngan.errors import InputError
 from sngan.methods import METHODS, SETTINGS
 from sngan.metrics.protocols import parse
 from sweeps.statistics import BoolArray, FloatArray
+from sweeps.study import PlannedTrial
 
 Kind = Literal["final", "best"]
 
@@ -163,7 +164,7 @@ def score_table(evaluations: pd.DataFrame, trials: pd.DataFrame, protocol: str, 
     cell, or trials whose configs differ in more than method, setting and seed.
     """
     described = parse(protocol)
-    _refuse_mixtures(trials)
+    refuse_mixtures(trials)
     measured, full_name = _of_protocol(evaluations, protocol)
     methods = _in_order(METHODS, trials["method"])
     settings = _in_order(SETTINGS, trials["setting"])
@@ -213,7 +214,12 @@ def _numbers(measured: pd.DataFrame, trials: pd.DataFrame, kind: Kind, lower_is_
     return {str(digest): float(value) for digest, value in best.items()}
 
 
-def _refuse_mixtures(trials: pd.DataFrame) -> None:
+def refuse_mixtures(trials: pd.DataFrame, planned: Iterable[PlannedTrial] = ()) -> None:
+    """Raise InputError unless all trials of the store's frame differ in method, setting and seed alone.
+
+    `planned` : a plan that is about to join them; its cells take the places of theirs.
+    """
+    trials = _joined(trials, planned)
     cells = trials[trials.duplicated(["method", "setting", "seed"], keep=False)]
     if len(cells):
         method, setting, seed = (cells[name].iloc[0] for name in ("method", "setting", "seed"))
@@ -227,6 +233,17 @@ def _refuse_mixtures(trials: pd.DataFrame) -> None:
                 raise InputError(
                     f"trials of this study differ in config.{key}: {seen[key]!r}, {config[key]!r}.\n{_APART}"
                 )
+
+
+def _joined(trials: pd.DataFrame, planned: Iterable[PlannedTrial]) -> pd.DataFrame:
+    cell = ["method", "setting", "seed"]
+    rows = [(trial.method, trial.setting, trial.seed, json.dumps(trial.config.to_dict())) for trial in planned]
+    if not rows:
+        return trials
+    new = pd.DataFrame(rows, columns=[*cell, "config"])
+    taken = pd.MultiIndex.from_frame(new[cell])
+    known = trials[[*cell, "config"]]
+    return pd.concat([new, known[~pd.MultiIndex.from_frame(known[cell]).isin(taken)]], ignore_index=True)
 
 
 def _columns(frame: pd.DataFrame, *names: str) -> Iterable[tuple[Any, ...]]:

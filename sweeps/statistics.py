@@ -89,12 +89,6 @@ def iqm(scores: FloatArray) -> FloatArray:
     return _ratio(np.where(middle, pooled, 0.0).sum(axis=-1), count - 2 * lowest)
 
 
-def optimality_gap(scores: FloatArray, gamma: float = 1.0) -> FloatArray:
-    """Mean distance of the runs from the score `gamma`; better runs than that earn nothing. 0 is best."""
-    pooled = _pooled(scores)
-    return _ratio(np.nansum(gamma - np.minimum(pooled, gamma), axis=-1), _count(pooled))
-
-
 def setting_medians(values: FloatArray) -> FloatArray:
     """Median over the seeds of every setting, [..., S, K] -> [..., S]; NaN for a setting without runs.
 
@@ -127,15 +121,6 @@ def spread_range(scores: FloatArray) -> FloatArray:
     worst_setting.
     """
     return best_setting(scores) - worst_setting(scores)
-
-
-def spread_iqr(scores: FloatArray) -> FloatArray:
-    """Interquartile range of the settings' medians: the spread without the most extreme settings. NaN as
-    above.
-    """
-    medians = setting_medians(scores)
-    upper, lower = np.quantile(medians, [0.75, 0.25], axis=-1)
-    return np.asarray(upper - lower)
 
 
 def performance_profile(scores: FloatArray, thresholds: FloatArray) -> FloatArray:

@@ -16,7 +16,7 @@ class Claim:
     """A sentence of a paper as data that can be judged.
 
     source : paper, section or figure. sentence : the claim in our words. rule : name of the rule in
-    sweeps.claims that turns scores into a verdict. contrast : the rule's arguments (methods compared, settings,
+    sweeps.rules that turns scores into contrasts. contrast : the rule's arguments (methods compared, settings,
     margin ...), each documented by the rule.
     """
 

@@ -20,6 +20,7 @@ from sweeps.exclusive import only_launch
 from sweeps.listeners import Listeners, StoreWriter
 from sweeps.progress import View
 from sweeps.reporting import conclude, is_current, report_folder
+from sweeps.scores import refuse_mixtures
 from sweeps.store import ResultStore, TrialState, open_store
 from sweeps.study import PlannedTrial, Preset, Study
 from sweeps.tracking import Mirror
@@ -52,7 +53,7 @@ class Sweep:
 
     @property
     def name(self) -> str:
-        """STUDY-PRESET: names the lock and the report's folder."""
+        """STUDY-PRESET, as the report's folder is called."""
         return "-".join(self.key)
 
     @cached_property
@@ -86,7 +87,8 @@ def launch(sweep: Sweep, say: Callable[[str], None]) -> Ending:
     Raises InputError for whatever the user can mend.
     """
     check_writable(sweep.out)
-    with open_store(sweep.database) as store, only_launch(sweep.out, sweep.name):
+    with open_store(sweep.database) as store, only_launch(sweep.out, store, sweep.name):
+        refuse_mixtures(store.trials(*sweep.key), sweep.trials)
         missing = missing_trials(sweep, store.known_states(sweep.planned))
         if missing:
             return _run_missing(sweep, store, missing, say)
@@ -109,6 +111,7 @@ def _run_missing(
     # Before anything is remembered: what would stop every trial is an error here. On the CPU: the driver takes no
     # share of a GPU, and may stand on a machine without one.
     inputs = describe_inputs(missing[0].config, dataclasses.replace(sweep.engine.run, device="cpu"))
+    _refuse_other_inputs(sweep, store, inputs)
     store.register(*sweep.key, _description(sweep), sweep.trials)
     store.set_provenance(*sweep.key, {**about, "inputs": inputs})
     store.requeue(sweep.planned)
@@ -123,6 +126,19 @@ def _run_missing(
             return _ending(left, result, report=None)
         page, verdicts = conclude(store, sweep.study, sweep.preset, sweep.out)
     return _ending(left, result, report=page, verdicts=verdicts, mlflow_page=mirror.page)
+
+
+def _refuse_other_inputs(sweep: Sweep, store: ResultStore, inputs: Mapping[str, str]) -> None:
+    """Refuse to add to results that were made with other data or measured by another network."""
+    if not any(state.finished for state in store.states(*sweep.key).values()):
+        return
+    earlier = store.provenance(*sweep.key).get("inputs", {})
+    for name, value in inputs.items():
+        if earlier.get(name, value) != value:
+            raise InputError(
+                f"{name.replace('_', ' ')} is {value}, but the results in {store.url} were made with {earlier[name]}.\n"
+                "Such numbers cannot be compared; launch into another folder with --out."
+            )
 
 
 def _ending(

@@ -181,10 +181,10 @@ def test_ctrl_c_stops_within_ten_seconds_and_says_how_to_go_on(
 
 
 def test_a_second_launch_into_the_same_folder_is_refused(start: Start, tmp_path: Path) -> None:
-    with only_launch(tmp_path, f"robustness-{LABEL}"):
+    with open_store(database_url(tmp_path)) as store, only_launch(tmp_path, store, f"robustness-{LABEL}"):
         code, _, err = ended(start(*SWEEP, out=tmp_path))
     assert code == 2
-    assert "is being run in" in err
+    assert "already running in" in err
     assert f"process {os.getpid()} on " in err
     assert not (tmp_path / "checkpoints").exists()
 

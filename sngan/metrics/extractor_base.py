@@ -12,8 +12,8 @@ from torch import Tensor
 class Extractor(ABC):
     """A frozen network that maps images to features, in fp32, each image on its own.
 
-    name : in EXTRACTORS. dim : features per image. fast : real images cost so little that floors are always
-    measured. hash : SHA-256 of the weights that the features depend on, hex. batch_size : images at a time.
+    name : in EXTRACTORS. dim : features per image. fast : real images cost too little to be announced. hash :
+    SHA-256 of the weights that the features depend on, hex. batch_size : images at a time.
     """
 
     name: ClassVar[str]

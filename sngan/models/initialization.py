@@ -1,4 +1,7 @@
-"""Distributions of initial weights, each drawn from a given stream; biases start at 0."""
+"""Distributions of initial weights, each drawn from a given stream; biases start at 0.
+
+lecun and orthonormal are those of layers y = W x with W [d_out, d_in h w]: of discriminators.
+"""
 
 from collections.abc import Callable
 

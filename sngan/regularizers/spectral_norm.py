@@ -22,11 +22,12 @@ class SpectralNorm(Reparametrization):
     A convolution's kernel [d_out, d_in, h, w] is seen as a d_out x (d_in h w) matrix (section 4); biases are left.
 
     num_iterations : power iterations per advance; the paper uses 1.
-    advance : when u moves on. "per-update": once before every discriminator update, so that real images, fake
-        images, penalties and the generator's update all see one and the same W_SN (Algorithm 1). "per-forward":
-        at every forward pass in training mode, as the official Chainer code and torch do.
-    gradient : "stopped" treats u and v as constants, which gives eq. 9-12 exactly; "flows" differentiates through
-        the last advance as well, as the BSSN code does.
+    advance : when u and v move on. "per-update": once before every discriminator update, so that real images, fake
+        images and penalties see one and the same W_SN (Algorithm 1); the generator's update sees the new W, divided
+        by u^T W v with the same u and v. "per-forward": at every forward pass in training mode, as the official
+        Chainer code and torch do.
+    gradient : "stopped" treats u and v as constants, which gives eq. 9-12 exactly; "flows" repeats the last advance
+        in every forward and differentiates through it as well, as the BSSN code differentiates.
     """
 
     num_iterations: int = 1

@@ -20,7 +20,7 @@ from sweeps.engine import ENGINES, EngineOptions, last_line, num_slots
 from sweeps.progress_tables import plain_table, show, status_view, verdict_table, view_width
 from sweeps.provenance import command_line, hide_credentials
 from sweeps.signals import UNFINISHED
-from sweeps.store import ResultStore, TrialState, open_store
+from sweeps.store import ResultStore, open_store
 from sweeps.study import STUDIES, PlannedTrial, Study, plan
 from sweeps.sweep import Ending, Sweep, device_kind, in_order, launch, missing_trials
 from sweeps.wording import duration
@@ -120,7 +120,8 @@ def _run(
         settings=split_names(settings, "settings"),
         seeds=seeds,
     )
-    check_names(trials[0].config, str(rest["device"]))
+    for trial in trials:
+        check_names(trial.config, str(rest["device"]))
     if mlflow and no_mlflow:
         raise InputError("--mlflow and --no-mlflow exclude each other.")
     if mlflow:
@@ -171,13 +172,12 @@ def _existing(path: Path | None, option: str) -> Path | None:
 
 def _dry_run(sweep: Sweep, place: Place, *, is_default_database: bool) -> None:
     """Say what would run and how long it would take."""
-    states: dict[str, TrialState] = {}
+    missing = missing_trials(sweep, {})
     estimated = CostEstimate(seconds=dict.fromkeys(sweep.planned), unmeasured=())
     if not is_default_database or (place.out / "results.db").exists():
         with open_store(place.database, create=False) as store:
-            states = store.known_states(sweep.planned)
-            estimated = _estimate(store, sweep)
-    missing = missing_trials(sweep, states)
+            missing = missing_trials(sweep, store.known_states(sweep.planned))
+            estimated = estimate(missing, store.expected_costs(), device=device_kind(sweep.engine))
     cells = [
         [trial.method, trial.setting, trial.seed, _cost_text(estimated, trial)]
         for trial in in_order(missing, estimated)
@@ -185,11 +185,7 @@ def _dry_run(sweep: Sweep, place: Place, *, is_default_database: bool) -> None:
     if cells:
         show(plain_table(("method", "setting", "seed", "expected"), cells, title="Trials to run"))
     click.echo(f"{len(missing)} trials to run, {len(sweep.planned) - len(missing)} already done.")
-    click.echo(_expected_text(missing, estimated, num_slots(sweep.engine)))
-
-
-def _estimate(store: ResultStore, sweep: Sweep) -> CostEstimate:
-    return estimate(list(sweep.planned.values()), store.expected_costs(), device=device_kind(sweep.engine))
+    click.echo(_expected_text(estimated, num_slots(sweep.engine)))
 
 
 def _cost_text(estimated: CostEstimate, trial: PlannedTrial) -> str:
@@ -197,17 +193,16 @@ def _cost_text(estimated: CostEstimate, trial: PlannedTrial) -> str:
     return "not measured yet" if seconds is None else duration(seconds)
 
 
-def _expected_text(missing: list[PlannedTrial], estimated: CostEstimate, slots: int) -> str:
-    """One sentence on the time that the missing trials will take."""
-    known = [seconds for trial in missing if (seconds := estimated.seconds[trial.digest]) is not None]
-    if not missing:
+def _expected_text(estimated: CostEstimate, slots: int) -> str:
+    """What the missing trials will take, and what of that is not known."""
+    known = [seconds for seconds in estimated.seconds.values() if seconds is not None]
+    if not estimated.seconds:
         return "Nothing would run."
     if not known:
         return "The time cannot be told: no comparable trial has been measured in this database."
-    wall_s = max(sum(known) / slots, max(known))
-    unknown = len(missing) - len(known)
-    text = f"Expected: {duration(wall_s)} with {slots} at a time ({duration(sum(known))} one after another)"
-    return f"{text}, and {unknown} trials that no measurement compares with." if unknown else f"{text}."
+    wall_s = max(estimated.known_s / slots, max(known))
+    text = f"Expected: {duration(wall_s)} with {slots} at a time ({duration(estimated.known_s)} one after another)."
+    return f"{text}\n{estimated.explanation}".rstrip()
 
 
 def _tell(ending: Ending, sweep: Sweep) -> int:

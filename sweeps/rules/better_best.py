@@ -12,8 +12,9 @@ from sweeps.scores import ScoreTable
 class BetterBest(Rule):
     """`method` at its best setting scores above each of `others` at theirs.
 
-    Per seed: the best of the runs with that seed, one per setting. Keeping the best of several noisy runs
-    flatters every method in the same way, as it does in a paper's table of best settings.
+    Per seed: the best of the runs with that seed, one per setting, as in a paper's table of best settings. The best
+    of several noisy runs is flattered: most where several settings are about equally good and seeds scatter, hardly
+    where one setting stands out. So this compares what tuning over these settings finds, not what settings are worth.
     """
 
     method: str

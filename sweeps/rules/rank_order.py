@@ -15,7 +15,7 @@ from sweeps.statistics import FloatArray
 @register("rank-order")
 @dataclass(frozen=True, kw_only=True)
 class RankOrder(Rule):
-    """The methods `ranked`, each at its best setting, stand in the order of their `published` numbers.
+    """The order of the methods `ranked`, each at its best setting, resembles that of their `published` numbers.
 
     Ranks are compared, not values, so another length of training or protocol does no harm. Per seed:
     Kendall's rank correlation with the published order over the pairs of methods which that order separates,

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -12,8 +13,9 @@ from sqlalchemy import Connection, Engine, select
 from sngan.results import Evaluation, Outcome
 from sweeps.claims import Verdict
 from sweeps.store import frames, schema, writes
-from sweeps.store.connect import connect, explained, parse_url, shown, transaction
-from sweeps.store.tables import StudyTrialRow, TrialRow, TrialState, VerdictRow
+from sweeps.store.connect import connect, explained, is_sqlite, parse_url, shown, transaction
+from sweeps.store.tables import StudyRow, StudyTrialRow, TrialRow, TrialState, VerdictRow
+from sweeps.store.writer_lock import only_writer
 from sweeps.study import PlannedTrial
 
 
@@ -57,6 +59,19 @@ class ResultStore:
         """The database's URL without any password, for messages."""
         return shown(self._engine.url)
 
+    @property
+    def folder(self) -> Path | None:
+        """The folder of SQLite's file; None on a server."""
+        url = self._engine.url
+        return Path(str(url.database)).parent if is_sqlite(url) else None
+
+    def only_writer(self, about: str) -> contextlib.AbstractContextManager[None]:
+        """Hold a server's lock against other launches; `about` is told to them. Nothing for SQLite.
+
+        Raises InputError where another launch holds it.
+        """
+        return only_writer(self._engine, about)
+
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
@@ -85,6 +100,12 @@ class ResultStore:
         """Remember what the newest launch came from, and its start: provenance["started"], else now."""
         with self._write() as connection:
             writes.set_provenance(connection, study, preset, provenance)
+
+    def provenance(self, study: str, preset: str) -> dict[str, Any]:
+        """What the newest launch came from; empty before the first."""
+        query = select(StudyRow.provenance).where(StudyRow.study == study, StudyRow.preset == preset)
+        with self._read() as connection:
+            return dict(connection.scalar(query) or {})
 
     def states(self, study: str, preset: str) -> dict[str, TrialState]:
         """State of every trial of a study, by digest."""

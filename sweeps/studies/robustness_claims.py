@@ -32,7 +32,7 @@ def _table_2_order(metric: str, protocol: str) -> Claim:
     return Claim(
         name=f"table-2-order-{metric}",
         source=f"{_MIYATO}, Table 2 (CIFAR-10, standard CNN)",
-        sentence=f"By {metric.upper()}, the methods at their best settings stand in the order of Table 2.",
+        sentence=f"By {metric.upper()}, the order of the methods at their best settings resembles that of Table 2.",
         rule="rank-order",
         contrast={
             "metric": metric,

@@ -1,6 +1,7 @@
 """The summary table: numbers of sweeps.statistics, best first, and files that say the same."""
 
 import csv
+import dataclasses
 import io
 
 import numpy as np
@@ -42,6 +43,21 @@ def test_missing_runs_are_counted(unfinished: Sweep) -> None:
     rows = summarize(unfinished.frames().headline).rows
     assert sum(row.iqm.num_runs for row in rows) == 8
     assert sum(row.iqm.num_missing for row in rows) == 10
+
+
+def test_a_method_without_a_setting_is_not_ranked_by_the_others(frames: StudyFrames) -> None:
+    """With only its easy settings measured, the best of them would lead the table."""
+    table = frames.headline
+    values, diverged = table.values.copy(), table.diverged.copy()
+    index = table.methods.index("sn-hinge")
+    values[index, -1], diverged[index, -1] = np.nan, False
+    summary = summarize(dataclasses.replace(table, values=values, diverged=diverged))
+    last = summary.rows[-1]
+    assert (last.method, last.worst_setting, last.improvement) == ("sn-hinge", "", None)
+    assert np.isnan([last.median, last.iqm.value, last.spread.value]).all()
+    assert last.iqm.num_runs == table.pick("sn-hinge").size - values.shape[-1]
+    assert summary.reference != last.label
+    assert summary.reference_method != "sn-hinge"
 
 
 def test_nothing_gives_no_rows(empty: Sweep) -> None:

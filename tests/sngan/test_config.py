@@ -38,6 +38,14 @@ def test_digest_is_the_same_in_another_process() -> None:
     assert other.stdout.strip() == TrialConfig(seed=3).digest
 
 
+def test_regularizers_may_be_typed_as_names_or_as_json() -> None:
+    typed = TrialConfig.from_dict({"regularizers": "spectral-norm,gradient-penalty"})
+    assert typed == TrialConfig(regularizers=(SpectralNorm(), GradientPenalty()))
+    assert TrialConfig.from_dict({"regularizers": "none"}) == TrialConfig()
+    coefficient = TrialConfig.from_dict({"regularizers": '{"name": "gradient-penalty", "coefficient": 0.1}'})
+    assert coefficient == TrialConfig(regularizers=(GradientPenalty(coefficient=0.1),))
+
+
 def test_order_of_regularizers_and_form_of_numbers_do_not_matter() -> None:
     one = TrialConfig(regularizers=(SpectralNorm(), GradientPenalty()))
     other = TrialConfig(regularizers=(GradientPenalty(coefficient=10), SpectralNorm()))
@@ -62,6 +70,9 @@ def test_order_of_regularizers_and_form_of_numbers_do_not_matter() -> None:
         ({"regularizers": [{"name": "gradient-penalty", "coeficient": 3}]}, "coefficient"),
         ({"regularizers": [{"name": "gradient-penalty", "coefficient": -3}]}, "coefficient is -3"),
         ({"regularizers": [{}]}, "name"),
+        ({"regularizers": "othonormal"}, "orthonormal"),
+        ({"regularizers": '[{"name": '}, "is not JSON"),
+        ({"regularizers": [3]}, "not 3"),
         ({"regularizers": ["r1", "r1"]}, "each regularizer once"),
         ({"generator_latents": "reused", "update_order": "generator-first"}, "discriminator-first"),
     ],

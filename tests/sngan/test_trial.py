@@ -3,6 +3,7 @@
 import dataclasses
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from sngan.checkpoints import checkpoint_path
 from sngan.config import TrialConfig
 from sngan.errors import InputError
 from sngan.methods import METHODS
+from sngan.metrics.evaluator import Evaluator
 from sngan.regularizers.base import weighted_layers
 from sngan.regularizers.gradient_penalty import GradientPenalty
 from sngan.results import Evaluation, Outcome, RunOptions
@@ -95,6 +97,29 @@ def test_stopped_and_resumed_equals_uninterrupted(method: str, tiny: TrialConfig
     outcome, again = run(config, often)
     assert outcome.state == "completed"
     assert again == seen, "a finished trial reports the same once more"
+
+
+@pytest.mark.parametrize("update", [4, 8, 12])
+def test_stopped_while_it_measures_no_evaluation_is_lost(update: int, tiny: TrialConfig, options: RunOptions) -> None:
+    """The checkpoint then holds a state trained up to an evaluation that was never made."""
+    config = tiny.replace(updates=12)
+    _, expected = run(config, dataclasses.replace(options, storage_dir=None))
+    original = Evaluator.evaluate
+    calls = 0
+
+    def die_while_measuring(*args: Any, **kwargs: Any) -> Any:
+        nonlocal calls
+        calls += 4
+        if calls == update:
+            raise Stop
+        return original(*args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Evaluator, "evaluate", die_while_measuring)
+        with pytest.raises(Stop):
+            run(config, dataclasses.replace(options, checkpoint_every_s=0.0))
+    _, seen = run(config, options)
+    assert results(seen) == results(expected)
 
 
 def test_divergence_is_an_outcome_that_says_when(

@@ -10,7 +10,7 @@ import pytest
 from sngan.errors import InputError
 from sngan.seeding import numpy_stream
 from sweeps.claims import Verdict, judge
-from sweeps.rules.evidence import MAX_SEEDS, Contrast, decide
+from sweeps.rules.evidence import MAX_SEEDS, Contrast, decide, unseen_rate
 from sweeps.scores import ScoreTable, worsened
 from sweeps.statistics import FloatArray
 from sweeps.studies.robustness_claims import ROBUSTNESS_CLAIMS
@@ -113,6 +113,31 @@ def test_a_method_that_always_diverges_fails() -> None:
     diverged[METHODS.index("wgan-gp"), 3:] = True
     found = verdict("wgan-gp-fails-at-high-rates", {"fid": table_of(fid.values, METHODS, diverged=diverged)})
     assert found.verdict == "supported"
+
+
+# --- What few seeds cannot see ---
+
+
+def test_a_verdict_says_how_frequent_an_unseen_collapse_may_be() -> None:
+    rate = unseen_rate(5)
+    assert (1 - rate) ** 5 == pytest.approx(0.05)
+    for opposite in (False, True):
+        explanation = verdict("sn-worst-setting", world(5, opposite=opposite)).explanation
+        assert explanation.endswith("A collapse that strikes up to 45 % of seeds can be absent from all of them.")
+
+
+@pytest.mark.parametrize(("num_seeds", "rate"), [(3, 0.45), (5, 0.56), (8, 0.42)])
+def test_rare_collapse_deceives_as_often_as_the_documentation_says(num_seeds: int, rate: float) -> None:
+    """A gain of 0.05, and a loss of 0.5 in one seed of ten: on average nothing."""
+    stream = numpy_stream(0, "bootstrap", num_seeds)
+    repetitions = 1000
+    supported = 0
+    for _ in range(repetitions):
+        collapsed = stream.random(num_seeds) < 0.1
+        per_seed = 0.05 + 0.02 * stream.standard_normal(num_seeds) - 0.55 * collapsed
+        found = decide([Contrast(label="", unit="", per_seed=per_seed, reading="")])
+        supported += found.verdict == "supported"
+    assert supported / repetitions == pytest.approx(rate, abs=0.05)
 
 
 # --- No effect ---

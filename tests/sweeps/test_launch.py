@@ -1,5 +1,6 @@
 """The command line: what a user types, what it answers, and with which exit code it ends."""
 
+import dataclasses
 import json
 import shlex
 import subprocess
@@ -16,6 +17,7 @@ from sweeps.exclusive import only_launch
 from sweeps.store import TrialState, open_store
 from sweeps.study import STUDIES, plan
 from sweeps.variation import parse_overrides, vary
+from tests.sweeps.store_samples import fresh_database
 
 TINY = ["config.updates=2", "config.evaluate_every=1", "config.batch_size=8", "config.generator_batch_size=8",
         "config.z_dim=8", "config.protocols=fid/gen600-test600-digits"]  # fmt: skip
@@ -265,10 +267,56 @@ def test_failed_trials_are_named_with_their_error_and_tried_again(line: Line, tm
 
 
 def test_a_second_launch_into_the_same_folder_is_refused(line: Line, swept: Path) -> None:
-    with only_launch(swept, f"robustness-{LABEL}"):
+    with open_store(database_url(swept)) as store, only_launch(swept, store, f"robustness-{LABEL}"):
         answer = line(*SMALL, "--out", swept)
-    assert_told(answer, "is being run in", "process ", provenance.host_name())
+    assert_told(answer, "already running in", LABEL, "process ", provenance.host_name())
     assert line(*SMALL, "--no-mlflow", "--out", swept)[0] == 0
+
+
+def test_a_second_launch_into_the_same_database_is_refused(line: Line, swept: Path, tmp_path: Path) -> None:
+    with open_store(database_url(swept)) as store, only_launch(swept, store, "robustness-cifar10"):
+        answer = line(*SMALL, "--out", tmp_path, "--database", database_url(swept))
+    assert_told(answer, f"already running in {swept}", "robustness-cifar10, process ")
+    with open_store(database_url(swept)) as store, only_launch(swept, store, "free again"):
+        pass
+
+
+def test_a_server_lets_one_launch_write(line: Line, tmp_path: Path) -> None:
+    with fresh_database("postgresql", tmp_path) as url:
+        with open_store(url) as store, only_launch(tmp_path, store, "robustness-quick"):
+            assert_told(
+                line(*SMALL, "--out", tmp_path / "other", "--database", url),
+                "another launch writes to database", "robustness-quick, process ",
+            )  # fmt: skip
+        with open_store(url) as store, only_launch(tmp_path, store, "free again"):
+            pass
+
+
+def test_results_of_an_earlier_version_of_the_preset_are_refused_before_anything_is_trained(
+    line: Line, tmp_path: Path
+) -> None:
+    """Cells that the plan does not replace, of another length: no table could hold both."""
+    longer = dataclasses.replace(PRESET, config={**PRESET.config, "updates": 3})
+    with open_store(database_url(tmp_path)) as store:
+        store.register("robustness", LABEL, {"question": ""}, plan(longer, methods=["sn"], settings=["C"], seeds=2))
+    answer = line(*SMALL, "--no-mlflow", "--out", tmp_path)
+    assert_told(answer, "config.updates: 2, 3", "--out")
+    assert not (tmp_path / "checkpoints").exists()
+
+
+def test_results_with_other_data_are_refused_before_anything_is_trained(line: Line, swept: Path) -> None:
+    more = [*SMALL, "--no-mlflow", "--out", swept]
+    more[more.index("sn,r1")] = "sn,r1,none"
+    with open_store(database_url(swept)) as store:
+        about = store.provenance("robustness", LABEL)
+        other = {**about, "inputs": {**about["inputs"], "dataset_digest": "0123456789abcdef"}}
+        store.set_provenance("robustness", LABEL, other)
+    try:
+        assert_told(line(*more), "dataset digest is ", "were made with 0123456789abcdef", "--out")
+    finally:
+        with open_store(database_url(swept)) as store:
+            store.set_provenance("robustness", LABEL, about)
+            assert len(store.trials("robustness", LABEL)) == 2, "nothing was added"
 
 
 def test_an_internal_error_is_one_line_and_a_file(line: Line, swept: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,7 +40,7 @@ def test_saying_what_the_preset_says_anyway_is_no_variation() -> None:
 
 @pytest.mark.parametrize("protocols", [FID, f"{FID},is/gen600x1-digits", "kid/gen600-test600-digits"])
 def test_other_protocols_make_a_label_that_is_a_folder_and_a_headline_that_is_measured(protocols: str) -> None:
-    changed = varied("quick", protocols=protocols, discriminator_init="orthonormal", generator_init="orthonormal")
+    changed = varied("quick", protocols=protocols, discriminator_init="orthonormal", generator_init="normal-0.02")
     assert re.fullmatch(r"[A-Za-z0-9.,_=+~-]{1,80}", changed.name)
     assert changed.headline in plan(changed)[0].config.protocols
     with pytest.raises(InputError, match="shortened"):
