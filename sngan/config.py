@@ -1,7 +1,8 @@
 """TrialConfig: everything that may change a trial's result, and nothing that may not.
 
 The digest of a config is the identity of its trial: equal digests are the same experiment wherever and whenever it
-runs. How and where it runs (device, threads, folders) is `sngan.results.RunOptions`.
+runs, because the version of the training code counts too. How and where it runs (device, threads, folders) is
+`sngan.results.RunOptions`.
 """
 
 import hashlib
@@ -16,6 +17,8 @@ from sngan.fields import decode, require
 from sngan.regularizers import REGULARIZERS, Regularizer
 
 LossName = Literal["non-saturating", "hinge", "wasserstein"]
+# Raised by a change after which an equal config trains another network: results from before are then no longer found.
+TRAINING_VERSION = 1
 Initialization = Literal["normal-0.02", "lecun", "glorot", "orthonormal"]
 # The others are made from a matrix [d_out, d_in h w], which a transposed convolution's weight is not.
 GeneratorInitialization = Literal["normal-0.02", "glorot"]
@@ -102,10 +105,10 @@ class TrialConfig:
 
     @cached_property
     def digest(self) -> str:
-        """The trial's identity: 16 hex digits of the SHA-256 of the config's canonical JSON."""
+        """The trial's identity: 16 hex digits of the SHA-256 of TRAINING_VERSION and the config's canonical JSON."""
         canonical = type(self).from_dict(self.to_dict())  # by field types: 1 and 1.0 are the same alpha
         text = json.dumps(canonical.to_dict(), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return hashlib.sha256(f"{TRAINING_VERSION} {text}".encode()).hexdigest()[:16]
 
     def differences(self, other: Mapping[str, Any]) -> list[str]:
         """Lines "field: ours, theirs" for every field in which `other` (a config as a dictionary) differs."""
