@@ -46,3 +46,8 @@ def required(variable: str, what: str) -> Path:
     if not value:
         pytest.skip(f"needs {what}: set {variable}")
     return Path(value)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest first: begun last, one process would run them while the others have nothing left to do."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
