@@ -23,7 +23,7 @@ from sngan.models import ARCHITECTURES
 from sngan.places import default_cache_dir
 from sngan.regularizers import REGULARIZERS
 from sngan.results import Evaluation, RunOptions
-from sngan.trial import evaluate_checkpoint, run_trial
+from sngan.trial import check_names, evaluate_checkpoint, run_trial
 
 _NOTHING_MEASURED = "nothing was measured: the weights have no class layer, which the Inception Score needs."
 UNFINISHED = 75  # the exit code of what was stopped and can be started again
@@ -75,7 +75,8 @@ def train(
         cache_dir=cache_dir, storage_dir=out, device=device, num_threads=threads, data_dir=data_dir,
         inception_weights=inception_weights,
     )  # fmt: skip
-    click.echo(f"trial {config.digest}: {method_name} at setting {setting_name}, seed {seed}")
+    check_names(config, device)
+    _announce(config, defined, method_name, setting_name)
     outcome = run_trial(config, options, _print_evaluation)
     reason = f" ({outcome.reason})" if outcome.reason else ""
     click.echo(f"{outcome.state}{reason}: {outcome.train_s:.1f} s training, {outcome.evaluate_s:.1f} s measuring")
@@ -136,7 +137,8 @@ def prepare(source: Path, image_size: int, cache_dir: Path) -> None:
 
         dataset = prepare_images(source, image_size=image_size, cache_dir=cache_dir, progress=progress)
     counts = ", ".join(f"{name} {len(split.images)}" for name, split in dataset.splits.items())
-    click.echo(f"{dataset.name}  ({counts} images of {image_size} pixels, {dataset.channels} channels)")
+    channels = f"{dataset.channels} channel{'s' * (dataset.channels != 1)}"
+    click.echo(f"{dataset.name}  ({counts} images of {image_size} pixels, {channels})")
 
 
 @main.command()
@@ -164,10 +166,14 @@ def floor(
     )
     images = open_dataset(dataset, cache_dir=cache_dir, data_dir=data_dir)
     floors = Evaluator((protocol,), images, options).floors()
-    for name, value in floors.items():
-        click.echo(f"{name}\t{value}")
     if not floors:
         raise InputError(_NOTHING_MEASURED)
+    for name, value in floors.items():
+        if value is None:
+            raise InputError(
+                f"{dataset} has too few images for {name}: real images of another split stand for generated ones."
+            )
+        click.echo(f"{name}\t{value}")
 
 
 @main.command("list")
@@ -217,8 +223,20 @@ def _defaults_for(dataset: str) -> dict[str, Any]:
     if dataset == "cifar10":
         return {"architecture": "standard-cnn", "protocols": ["fid/gen5000-test10000-inception"]}
     if dataset == "digits":
-        return {"protocols": ["fid/gen600-test600-digits", "is/gen600x1-digits"]}
+        # N(0, 0.02) belongs to wide layers, as in the presets of studies.
+        narrow = {"generator_init": "glorot", "discriminator_init": "glorot"}
+        return {**narrow, "protocols": ["fid/gen600-test600-digits", "is/gen600x1-digits"]}
     return {}
+
+
+def _announce(config: TrialConfig, defined: TrialConfig, method: str, setting: str) -> None:
+    """Say what is trained, with what was set by hand, and warn where nothing will be measured."""
+    changed = [line.partition(" here,")[0] for line in config.differences(defined.to_dict())]
+    by_hand = f"; set by hand: {', '.join(changed)}" if changed else ""
+    click.echo(f"trial {config.digest}: {method} at setting {setting}, seed {config.seed}{by_hand}")
+    if not config.protocols:
+        example = "--set protocols=fid/gen1000-train1000-inception"
+        click.echo(f"no protocol is given: nothing will be measured. For example: {example}", err=True)
 
 
 def _pairs(changes: tuple[str, ...]) -> dict[str, str]:

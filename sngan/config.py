@@ -125,7 +125,7 @@ def _regularizer_list(value: Any) -> Sequence[Any]:
     if not isinstance(value, str):
         return tuple(value)
     if not value.lstrip().startswith(("[", "{")):
-        return [name.strip() for name in value.split(",") if name.strip() not in ("", "none")]
+        return [] if value.strip() in ("", "none") else [name.strip() for name in value.split(",")]
     try:
         parsed = json.loads(value)
     except ValueError as error:

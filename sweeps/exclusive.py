@@ -27,7 +27,8 @@ def only_launch(out: Path, store: ResultStore, name: str) -> Iterator[None]:
     """
     about = f"{name}, process {os.getpid()} on {host_name()} since {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
     with contextlib.ExitStack() as stack:
-        for folder in sorted({out, store.folder or out}):
+        # Resolved: the same folder may be written in two ways, and a lock is one per file.
+        for folder in sorted({out.resolve(), (store.folder or out).resolve()}):
             stack.enter_context(_only_in(folder, about))
         stack.enter_context(store.only_writer(about))
         yield

@@ -29,7 +29,11 @@ class Column:
 
 
 COLUMNS: tuple[Column, ...] = (
-    Column("digest", "", "identity of the trial: 16 hex digits of the SHA-256 of its config"),
+    Column(
+        "digest",
+        "",
+        "identity of the trial: 16 hex digits of the SHA-256 of the training code's version and its config",
+    ),
     Column("method", "", "loss and regularizers, by the name that figures use"),
     Column("setting", "", "name of the optimizer setting (alpha, beta1, beta2, n_dis)"),
     Column("seed", "", "training seed; the same seed means the same data order and latents in every method"),

@@ -195,9 +195,8 @@ def check_writable(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(os.urandom(4096))
     except OSError as error:
-        raise InputError(
-            f"cannot write results to {folder}: {error.strerror or error}.\nChoose another folder with --out."
-        ) from error
+        reason = "it is a file, not a folder" if folder.is_file() else error.strerror or error
+        raise InputError(f"cannot write results to {folder}: {reason}.\nChoose another folder with --out.") from error
 
 
 def _description(sweep: Sweep) -> dict[str, Any]:

@@ -62,7 +62,8 @@ def _varied(preset: Preset, overrides: Mapping[str, str]) -> Preset:
         config={**preset.config, **changed},
         headline=preset.headline if preset.headline in protocols else protocols[0],
         changed=tuple(changed),
-        caveat=" ".join(filter(None, [preset.caveat, _told(changed)])),
+        # A preset's caveat speaks of its own data set.
+        caveat=" ".join(filter(None, ["" if "dataset" in changed else preset.caveat, _told(changed)])),
     )
 
 

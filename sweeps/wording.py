@@ -15,6 +15,11 @@ def duration(seconds: float | None) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: "1 trial", "3 trials"."""
+    return f"{number} {noun}{'s' * (number != 1)}"
+
+
 def short_number(value: float | None) -> str:
     """Three significant digits in at most five characters for 0.001 to 999,999; "—" where there is none."""
     if value is None:

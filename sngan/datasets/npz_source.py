@@ -80,7 +80,9 @@ def _arrays(path: Path) -> dict[str, dict[str, NDArray[Any]]]:
     except InputError:
         raise
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(f"{path} is no readable .npz file of plain arrays: {error}.") from None
+        # numpy takes every other file for a pickle, and advises to load it all the same.
+        reason = "" if "pickle" in str(error) else f": {str(error).rstrip('.')}"
+        raise InputError(f"{path} is no readable .npz file of plain arrays{reason}.") from None
     return found
 
 

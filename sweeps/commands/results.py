@@ -106,14 +106,17 @@ def sync(mlflow: str | None, **options: Any) -> None:
 def compare(
     context: click.Context, study: str, left: str, right: str, preset: str | None, overrides: tuple[str, ...]
 ) -> None:
-    """Compare a study's results in two folders (or database URLs), bit for bit; exit code 1 where they differ.
+    """Compare a study's results in two folders (or database URLs), bit for bit.
 
-    Times are not compared. With two folders, the image grids are.
+    Times are not compared. With two folders, the image grids are. Exit code 0 where they are equal, 1 where not.
 
     Example: python -m sweeps.launch compare robustness runs other-runs
     """
     label = find_place(study, preset, overrides, Path(), None).preset.name
     with _store_at(left) as one, _store_at(right) as other:
+        for store in (one, other):
+            if not store.states(study, label):
+                raise InputError(f"{study} {label} was never launched into {store.url}.\nThere is: {_launched(store)}.")
         lines = differences(one, other, study, label, left_dir=_folder(left), right_dir=_folder(right))
         num_trials, num_rows = len(one.states(study, label)), len(one.evaluations(study, label))
     for line in lines[:_SHOWN_DIFFERENCES]:
@@ -128,6 +131,10 @@ def compare(
 
 def _folder(place: str) -> Path | None:
     return None if "://" in place else Path(place).expanduser().absolute()
+
+
+def _launched(store: ResultStore) -> str:
+    return ", ".join(f"{row.study} {row.preset}" for row in store.studies().itertuples()) or "nothing"
 
 
 def _store_at(place: str) -> ResultStore:

@@ -23,7 +23,7 @@ from sweeps.signals import UNFINISHED
 from sweeps.store import ResultStore, open_store
 from sweeps.study import STUDIES, PlannedTrial, Study, plan
 from sweeps.sweep import Ending, Sweep, device_kind, in_order, launch, missing_trials
-from sweeps.wording import duration
+from sweeps.wording import counted, duration
 
 FAILED = 1
 _SHOWN_FAILURES = 10
@@ -184,7 +184,7 @@ def _dry_run(sweep: Sweep, place: Place, *, is_default_database: bool) -> None:
     ]
     if cells:
         show(plain_table(("method", "setting", "seed", "expected"), cells, title="Trials to run"))
-    click.echo(f"{len(missing)} trials to run, {len(sweep.planned) - len(missing)} already done.")
+    click.echo(f"{counted(len(missing), 'trial')} to run, {len(sweep.planned) - len(missing)} already done.")
     click.echo(_expected_text(estimated, num_slots(sweep.engine)))
 
 
@@ -213,7 +213,7 @@ def _tell(ending: Ending, sweep: Sweep) -> int:
     if sweep.preset.caveat and ending.verdicts:
         click.echo(f"Note: {sweep.preset.caveat}")
     if ending.ran == 0 and not ending.missing:
-        click.echo(f"Nothing to do: all {len(sweep.planned)} trials have a result.")
+        click.echo(f"Nothing to do: {_every(len(sweep.planned))} a result.")
     if ending.report is not None:
         click.echo(f"Report: {_short(ending.report)}")
     if ending.mlflow_page is not None and sweep.mlflow is not None:
@@ -227,6 +227,10 @@ def _tell(ending: Ending, sweep: Sweep) -> int:
         click.echo(f"Stopped: {done} of {len(sweep.planned)} trials have a result. Go on with:\n{again}", err=True)
         return UNFINISHED
     return 0
+
+
+def _every(number: int) -> str:
+    return "the one trial has" if number == 1 else f"all {number} trials have"
 
 
 def _tell_mlflow(page: str, serve: str | None) -> None:

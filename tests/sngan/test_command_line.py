@@ -54,16 +54,27 @@ def test_prepare_ones_own_images_and_train_on_them(tmp_path: Path) -> None:
     trained = sngan("train", "--dataset", name, *small, *cache)
     assert trained.returncode == 0, trained.stderr
     assert "completed" in trained.stdout
+    assert trained.stderr.startswith("no protocol is given: nothing will be measured.")
 
 
 def test_what_is_set_by_hand_wins_over_method_and_setting(tmp_path: Path) -> None:
     by_hand = ("--set", "alpha=0.5", "--set", "loss=hinge", "--set", "n_dis=2", "--set", "batch_size=8")
     done = sngan("train", "--updates", "1", *by_hand, "--out", str(tmp_path), "--cache-dir", str(tmp_path / "cache"))
     assert done.returncode == 0, done.stderr
+    assert "set by hand: alpha: 0.5, batch_size: 8, loss: 'hinge', n_dis: 2" in done.stdout
     (checkpoint,) = (tmp_path / "checkpoints").glob("*/state.pt")
     config = json.loads(sngan("show", str(checkpoint)).stdout)["config"]
     assert (config["alpha"], config["loss"], config["n_dis"]) == (0.5, "hinge", 2)
     assert config["regularizers"][0]["name"] == "spectral-norm"
+
+
+def test_a_floor_that_does_not_exist_is_an_error(tmp_path: Path) -> None:
+    done = sngan("floor", "fid/gen1000-test600-digits", "--cache-dir", str(tmp_path / "cache"))
+    assert done.returncode == 0, "1197 training images stand for 1000 generated ones"
+    done = sngan("floor", "fid/gen5000-test600-digits", "--cache-dir", str(tmp_path / "cache"))
+    assert done.returncode == 2
+    assert "digits has too few images for fid/gen5000-test600-digits" in done.stderr
+    assert done.stdout == ""
 
 
 def test_ctrl_c_says_that_the_command_goes_on(tmp_path: Path) -> None:

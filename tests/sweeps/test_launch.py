@@ -273,12 +273,24 @@ def test_a_second_launch_into_the_same_folder_is_refused(line: Line, swept: Path
     assert line(*SMALL, "--no-mlflow", "--out", swept)[0] == 0
 
 
+def test_a_comparison_with_what_was_never_launched_is_a_mistake(line: Line, swept: Path) -> None:
+    assert_told(line("compare", "robustness", swept, swept), "robustness quick was never launched", LABEL)
+
+
 def test_a_second_launch_into_the_same_database_is_refused(line: Line, swept: Path, tmp_path: Path) -> None:
     with open_store(database_url(swept)) as store, only_launch(swept, store, "robustness-cifar10"):
         answer = line(*SMALL, "--out", tmp_path, "--database", database_url(swept))
     assert_told(answer, f"already running in {swept}", "robustness-cifar10, process ")
     with open_store(database_url(swept)) as store, only_launch(swept, store, "free again"):
         pass
+
+
+def test_a_folder_may_be_written_in_two_ways(line: Line, swept: Path) -> None:
+    """A launch is not in its own way."""
+    other = swept / ".." / swept.name
+    code, out, err = line(*SMALL, "--no-mlflow", "--out", other, "--database", database_url(swept))
+    assert (code, err) == (0, "")
+    assert "Nothing to do: all 2 trials have a result." in out
 
 
 def test_a_server_lets_one_launch_write(line: Line, tmp_path: Path) -> None:
