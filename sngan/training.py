@@ -13,7 +13,7 @@ from sngan.datasets.batches import batch_indices, to_unit_range
 from sngan.losses import LOSSES
 from sngan.models import build_networks
 from sngan.regularizers.base import Penalty, PenaltyInputs, Projection
-from sngan.regularizers.spectral_norm import advance_power_iterations
+from sngan.regularizers.power_iteration import advance_power_iterations
 from sngan.seeding import torch_stream
 
 # What is summed on the device at every update and read at the next evaluation.

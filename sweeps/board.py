@@ -117,8 +117,8 @@ class Board:
         """The board of a stored sweep, from ResultStore.trials() and evaluations(); methods in the registry's order."""
         board = cls((), headline)
         values = latest_values(evaluations, headline)
-        place = {name: number for number, name in enumerate(METHODS)}
-        rows = sorted(trials.to_dict("records"), key=lambda row: place.get(str(row["method"]), len(place)))
+        place = {name: number for number, name in enumerate(METHODS.ordered(trials["method"]))}
+        rows = sorted(trials.to_dict("records"), key=lambda row: place[str(row["method"])])
         for row in rows:
             digest = str(row["digest"])
             board.places.setdefault((str(row["method"]), str(row["setting"])), []).append(digest)

@@ -166,7 +166,7 @@ def score_table(evaluations: pd.DataFrame, trials: pd.DataFrame, protocol: str, 
     described = parse(protocol)
     refuse_mixtures(trials)
     measured, full_name = _of_protocol(evaluations, protocol)
-    methods = _in_order(METHODS, trials["method"])
+    methods = METHODS.ordered(trials["method"])
     settings = _in_order(SETTINGS, trials["setting"])
     seeds = tuple(sorted({int(seed) for seed in trials["seed"]}))
     numbers = _numbers(measured, trials, kind, described.lower_is_better)

@@ -51,7 +51,7 @@ class StudyFrames:
     @cached_property
     def methods(self) -> tuple[str, ...]:
         """Methods that have trials, in the catalog's order."""
-        return _ordered(self.trials["method"], METHODS)
+        return METHODS.ordered(self.trials["method"])
 
     @cached_property
     def settings(self) -> tuple[str, ...]:

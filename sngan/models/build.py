@@ -1,12 +1,13 @@
 """From a TrialConfig to its two networks."""
 
+import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
 from sngan.config import TrialConfig
 from sngan.models.base import ARCHITECTURES, InsertLayer
 from sngan.models.initialization import initialize
-from sngan.regularizers.base import Normalization, Reparametrization, weighted_layers
+from sngan.regularizers.base import Normalization, PlacedLayer, Reparametrization, weighted_layers
 from sngan.seeding import torch_stream
 
 
@@ -24,12 +25,32 @@ def build_networks(config: TrialConfig, *, channels: int, image_size: int) -> tu
     stream = torch_stream(config.seed, "init-discriminator")
     initialize(discriminator, config.discriminator_init, stream)
     # After initialization: a parametrized weight can no longer be initialized in place.
-    for regularizer in config.regularizers:
-        if isinstance(regularizer, Reparametrization):
-            for layer in weighted_layers(discriminator):
-                module = regularizer.parametrization(layer, stream)
-                parametrize.register_parametrization(layer, "weight", module, unsafe=True)
+    reparametrizations = [r for r in config.regularizers if isinstance(r, Reparametrization)]
+    layers = _placed_layers(discriminator, channels, image_size) if reparametrizations else []
+    for regularizer in sorted(reparametrizations, key=lambda r: r.stage):
+        for placed, module in zip(layers, regularizer.parametrizations(layers, stream), strict=True):
+            for name in regularizer.tensors:
+                parametrize.register_parametrization(placed.layer, name, module, unsafe=True)
     return generator, discriminator
+
+
+def _placed_layers(discriminator: nn.Module, channels: int, image_size: int) -> list[PlacedLayer]:
+    """The layers with the sizes of their inputs, as one empty image sees them."""
+    sizes: dict[nn.Module, tuple[int, int]] = {}
+
+    def note(layer: nn.Module, inputs: tuple[torch.Tensor]) -> None:
+        height, width = inputs[0].shape[2:] if isinstance(layer, nn.Conv2d) else (1, 1)
+        sizes[layer] = (height, width)
+
+    layers = weighted_layers(discriminator)
+    hooks = [layer.register_forward_pre_hook(note) for layer in layers]
+    discriminator.eval()
+    with torch.no_grad():
+        discriminator(torch.zeros(1, channels, image_size, image_size))
+    discriminator.train()
+    for hook in hooks:
+        hook.remove()
+    return [PlacedLayer(layer, sizes[layer]) for layer in layers]
 
 
 def _inserted_layer(config: TrialConfig) -> InsertLayer:

@@ -10,7 +10,7 @@ hyperparameters, whose one method is its formula and whose docstring gives the e
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
@@ -33,15 +33,37 @@ class Regularizer(ABC):
 
 
 @dataclass(frozen=True)
+class PlacedLayer:
+    """A convolution or dense layer of the discriminator, and height and width of its input; (1, 1) for dense ones."""
+
+    layer: nn.Conv2d | nn.Linear
+    size: tuple[int, int]
+
+
+@dataclass(frozen=True)
 class Reparametrization(Regularizer):
-    """Computes a layer's weight from the raw trained parameter."""
+    """Computes a layer's weight from the raw trained parameter.
+
+    stage : several of them are applied in this order, whatever their names: 0 normalizes, 1 acts on what is normalized.
+    """
+
+    stage: ClassVar[int] = 0
+
+    @property
+    def tensors(self) -> tuple[str, ...]:
+        """The parameters of a layer that it acts on."""
+        return ("weight",)
 
     @abstractmethod
-    def parametrization(self, layer: nn.Module, stream: torch.Generator) -> nn.Module:
+    def parametrization(self, layer: nn.Module, size: tuple[int, int], stream: torch.Generator) -> nn.Module:
         """A module W -> effective weight of the same shape for a convolution or dense `layer`.
 
-        `stream` draws whatever initial state the module keeps.
+        size : height and width of the layer's input. `stream` draws whatever initial state the module keeps.
         """
+
+    def parametrizations(self, layers: Sequence[PlacedLayer], stream: torch.Generator) -> list[nn.Module]:
+        """One module per layer, in their order; to be overridden where layers have something in common."""
+        return [self.parametrization(placed.layer, placed.size, stream) for placed in layers]
 
 
 @dataclass(frozen=True)

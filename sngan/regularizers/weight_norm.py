@@ -16,7 +16,7 @@ class WeightNorm(Reparametrization):
     Eq. 25 and footnote 8 of arXiv:1802.05957: without a learned gain the sum of squared singular values is d_out.
     """
 
-    def parametrization(self, layer: nn.Module, stream: torch.Generator) -> "RowNormalized":
+    def parametrization(self, layer: nn.Module, size: tuple[int, int], stream: torch.Generator) -> "RowNormalized":
         """The module W -> rows of unit norm."""
         return RowNormalized()
 

@@ -1,5 +1,6 @@
 """Options that several commands share, and what they mean together."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,10 +92,13 @@ def database_url(out: Path) -> str:
 
 
 def split_names(text: str | None, what: str) -> list[str] | None:
-    """["sn", "wgan-gp"] of "sn,wgan-gp", each once; None where nothing was said."""
+    """["sn", "wgan-gp"] of "sn,wgan-gp", each once; None where nothing was said.
+
+    Commas in parentheses belong to a name: a varied method may change several fields.
+    """
     if text is None:
         return None
-    names = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    names = list(dict.fromkeys(name.strip() for name in re.split(r",(?![^(]*\))", text) if name.strip()))
     if not names:
         raise InputError(f"--{what} is empty; give names with commas between them, or leave it out.")
     return names

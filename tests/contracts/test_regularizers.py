@@ -64,7 +64,8 @@ def test_penalty_is_a_non_negative_scalar_that_reaches_the_weights(regularizer) 
 def test_reparametrization_keeps_shape_is_deterministic_and_passes_gradients(regularizer, layer) -> None:
     layer = copy.deepcopy(layer)
     nn.init.normal_(layer.weight, generator=torch_stream(1, "init-discriminator"))
-    modules = [regularizer.parametrization(layer, torch_stream(0, "init-discriminator")) for _ in range(2)]
+    size = (8, 8) if isinstance(layer, nn.Conv2d) else (1, 1)
+    modules = [regularizer.parametrization(layer, size, torch_stream(0, "init-discriminator")) for _ in range(2)]
     effective = modules[0](layer.weight)
     assert effective.shape == layer.weight.shape
     assert effective.isfinite().all()

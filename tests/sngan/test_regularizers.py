@@ -11,8 +11,9 @@ from sngan.models import build_networks
 from sngan.regularizers.base import PenaltyInputs, raw_weight, weighted_layers
 from sngan.regularizers.gradient_penalty import GradientPenalty
 from sngan.regularizers.orthonormal import Orthonormal, distance_from_orthonormal
+from sngan.regularizers.power_iteration import PowerIteration, SigmaNormalized, advance_power_iterations
 from sngan.regularizers.r1 import R1
-from sngan.regularizers.spectral_norm import SpectralNorm, SpectralNormalized, advance_power_iterations
+from sngan.regularizers.spectral_norm import SpectralNorm
 from sngan.regularizers.weight_clipping import WeightClipping
 from sngan.regularizers.weight_norm import WeightNorm
 from sngan.seeding import torch_stream
@@ -132,13 +133,13 @@ def test_weight_norm_rows_have_unit_norm_and_squared_singular_values_sum_to_rows
 
 def spectral(
     weight: Tensor, regularizer: SpectralNorm | None = None, seed: int = 0
-) -> tuple[nn.Linear, SpectralNormalized]:
+) -> tuple[nn.Linear, SigmaNormalized]:
     layer = nn.Linear(weight.shape[1], weight.shape[0], bias=False)
     with torch.no_grad():
         layer.weight.copy_(weight)
-    module = (regularizer or SpectralNorm()).parametrization(layer, torch_stream(seed, "init-discriminator"))
+    module = (regularizer or SpectralNorm()).parametrization(layer, (1, 1), torch_stream(seed, "init-discriminator"))
     parametrize.register_parametrization(layer, "weight", module, unsafe=True)
-    assert isinstance(module, SpectralNormalized)
+    assert isinstance(module, SigmaNormalized)
     return layer, module
 
 
@@ -154,7 +155,7 @@ def test_sigma_converges_to_the_largest_singular_value() -> None:
 def test_one_advance_is_algorithm_1() -> None:
     weight = torch.randn(6, 10, generator=stream())
     layer, module = spectral(weight)
-    u = module.u.clone()
+    u = module.iterations[0].u.clone()
     module.advance_(raw_weight(layer))
     v = F.normalize(weight.t() @ u, dim=0)
     u = F.normalize(weight @ v, dim=0)
@@ -167,7 +168,7 @@ def test_gradient_is_equation_9_to_12() -> None:
     layer = nn.Linear(8, 5, bias=False).double()
     with torch.no_grad():
         layer.weight.copy_(weight)
-    module = SpectralNorm().parametrization(layer, stream())
+    module = SpectralNorm().parametrization(layer, (1, 1), stream())
     module.double()
     parametrize.register_parametrization(layer, "weight", module, unsafe=True)
     module.advance_(raw_weight(layer))
@@ -177,11 +178,11 @@ def test_gradient_is_equation_9_to_12() -> None:
         return torch.tanh(x @ effective.t()).square().sum()
 
     value(layer.weight).backward()
-    sigma = module.u @ weight @ module.v
+    sigma = module.iterations[0].u @ weight @ module.iterations[0].v
     effective = (weight / sigma).requires_grad_()
     (outer,) = torch.autograd.grad(value(effective), effective)
     multiplier = (outer * effective.detach()).sum()
-    expected = (outer - multiplier * torch.outer(module.u, module.v)) / sigma
+    expected = (outer - multiplier * torch.outer(module.iterations[0].u, module.iterations[0].v)) / sigma
     torch.testing.assert_close(raw_weight(layer).grad, expected, rtol=1e-10, atol=1e-12)
 
 
@@ -191,12 +192,12 @@ def test_same_as_torch_spectral_norm() -> None:
     layer = nn.Conv2d(3, 4, 3, bias=False)
     with torch.no_grad():
         layer.weight.copy_(weight)
-    module = SpectralNorm(advance="per-forward").parametrization(layer, stream())
+    module = SpectralNorm(advance="per-forward").parametrization(layer, (1, 1), stream())
     parametrize.register_parametrization(layer, "weight", module, unsafe=True)
     theirs = torch.nn.utils.spectral_norm(nn.Conv2d(3, 4, 3, bias=False))
     with torch.no_grad():
         theirs.weight_orig.copy_(weight)
-        theirs.weight_u.copy_(module.u)
+        theirs.weight_u.copy_(module.iterations[0].u)
     x = torch.randn(2, 3, 5, 5, generator=stream())
     for _ in range(4):
         ours, other = layer(x), theirs(x)
@@ -213,7 +214,7 @@ def test_flowing_gradient_differs_from_stopped_and_matches_finite_differences() 
         layer = nn.Linear(6, 4, bias=False).double()
         with torch.no_grad():
             layer.weight.copy_(weight)
-        module = SpectralNorm(gradient=gradient).parametrization(layer, stream()).double()  # type: ignore[arg-type]
+        module = SpectralNorm(gradient=gradient).parametrization(layer, (1, 1), stream()).double()  # type: ignore[arg-type]
         parametrize.register_parametrization(layer, "weight", module, unsafe=True)
         module.advance_(raw_weight(layer))
         layer.weight.square().sum().backward()
@@ -227,7 +228,7 @@ def test_flowing_gradient_differs_from_stopped_and_matches_finite_differences() 
 def test_when_u_moves(advance: str) -> None:
     config = TrialConfig(regularizers=(SpectralNorm(advance=advance),))  # type: ignore[arg-type]
     _, discriminator = build_networks(config, channels=1, image_size=8)
-    buffer = next(m for m in discriminator.modules() if isinstance(m, SpectralNormalized))
+    buffer = next(m for m in discriminator.modules() if isinstance(m, PowerIteration))
     before = buffer.u.clone()
     discriminator(torch.zeros(2, 1, 8, 8))
     assert torch.equal(buffer.u, before) == (advance == "per-update")

@@ -125,7 +125,7 @@ def test_power_iterations_advance_once_per_discriminator_update(
     tiny: TrialConfig, images: NDArray[np.uint8], monkeypatch
 ) -> None:
     calls = []
-    module = "sngan.regularizers.spectral_norm.SpectralNormalized.advance_"
+    module = "sngan.regularizers.power_iteration.SigmaNormalized.advance_"
     monkeypatch.setattr(module, lambda self, weight: calls.append(1))
     state = start(METHODS["sn"].apply(tiny).replace(n_dis=3))
     train(state, images, 2)
