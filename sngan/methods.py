@@ -69,7 +69,7 @@ _VARIED = re.compile(r"([a-z0-9-]+)\((.*)\)")
 
 
 def varied(name: str) -> tuple[str, dict[str, str]]:
-    """The method behind a name, and the fields that the name varies: ("bssn", {"value": "1.4"}), ("sn", {}).
+    """The method behind a name, and the fields that the name varies: ("bssn", {"factor": "1.4"}), ("sn", {}).
 
     Raises InputError for what is no list of FIELD=VALUE.
     """
@@ -202,17 +202,17 @@ for _method in (
     Method(
         name="ssn",
         label="SSN",
-        source=f"{_LIN}: spectral normalization times a constant, Scale.value; theirs are 0.7 to 4",
+        source=f"{_LIN}: spectral normalization times a constant, Scale.factor; theirs are 0.7 to 4",
         loss="hinge",
-        regularizers=(SpectralNorm(), Scale(value=1.2)),
+        regularizers=(SpectralNorm(), Scale(factor=1.2)),
     ),
     Method(name="bsn", label="BSN", source=_LIN, loss="hinge", regularizers=(BidirectionalSpectralNorm(),)),
     Method(
         name="bssn",
         label="BSSN",
-        source=f"{_LIN}: bidirectional normalization times a constant, Scale.value; theirs are 0.7 to 4",
+        source=f"{_LIN}: bidirectional normalization times a constant, Scale.factor; theirs are 0.7 to 4",
         loss="hinge",
-        regularizers=(BidirectionalSpectralNorm(), Scale(value=1.2)),
+        regularizers=(BidirectionalSpectralNorm(), Scale(factor=1.2)),
     ),
     Method(
         name="sn-conv",

@@ -6,13 +6,14 @@ a second time, for print. Ink is `currentColor`: black in files, the page's text
 """
 
 import hashlib
+import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import altair as alt
 
-from sngan.methods import METHODS
+from sngan.methods import METHODS, varied
 
 FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
 INK = "currentColor"
@@ -38,6 +39,9 @@ _BOWTIE = "M-.8,-.8L-.8,.8L.8,-.8L.8,.8Z"
 _BAR = "M-.35,-1L.35,-1L.35,1L-.35,1Z"
 _PLANK = "M-1,-.35L1,-.35L1,.35L-1,.35Z"
 
+_CORNER = "M-1,-1L1,-1L1,-.3L-.3,-.3L-.3,1L-1,1Z"
+_HOUSE = "M-.9,1L-.9,-.2L0,-1L.9,-.2L.9,1Z"
+
 _SOLID, _DASHED, _DOTTED, _MIXED = (1, 0), (6, 3), (2, 2), (8, 3, 2, 3)
 
 METHOD_STYLES: Mapping[str, MethodStyle] = {
@@ -52,26 +56,65 @@ METHOD_STYLES: Mapping[str, MethodStyle] = {
     "sn": MethodStyle("#4052eb", "circle", _SOLID),
     "sn-hinge": MethodStyle("#1b88eb", "diamond", _SOLID),
     "r1": MethodStyle("#c978be", "triangle-right", _MIXED),
-    "ssn": MethodStyle("#645e9a", _HEXAGON, _DASHED),
-    "bsn": MethodStyle("#007083", "triangle-left", _DASHED),
-    "bssn": MethodStyle("#8831eb", _BOWTIE, _MIXED),
-    "sn-conv": MethodStyle("#68a521", _BAR, _DOTTED),
+    "ssn": MethodStyle("#586098", _HEXAGON, _DASHED),
+    "bsn": MethodStyle("#a669c2", "triangle-left", _DASHED),
+    "bssn": MethodStyle("#e050f8", _BOWTIE, _MIXED),
+    "sn-conv": MethodStyle("#679072", _BAR, _DOTTED),
+    "wgan-gp-sn": MethodStyle("#f85235", "triangle-up", _DASHED),
+    "wgan-gp-weight-norm": MethodStyle("#b83048", "triangle-down", _SOLID),
+    "wgan-gp-frobenius": MethodStyle("#706078", "triangle-down", _MIXED),
+    "wgan-gp-sn-shared": MethodStyle("#f35d9f", "triangle-up", _DOTTED),
+    "sn-gp": MethodStyle("#c818a0", "square", _SOLID),
 }
+_CIRCLE = ("#1b88eb", "#007083", "#0aaa64", "#a59544", "#e37800", "#d20608", "#b44cc8")
 _SPARE_COLOURS = ("#645e9a", "#007083", "#8831eb", "#68a521", "#a14e2d", "#0aaa64", "#c978be")
-_SPARE_SHAPES = (_PLANK, _HEXAGON, _BOWTIE, _BAR, "triangle-left")
+_SPARE_SHAPES = (_PLANK, _CORNER, _HOUSE)
 _SPARE_DASHES = (_MIXED, _DOTTED, _DASHED)
 
 
 def method_style(name: str) -> MethodStyle:
-    """The style of a method; one that is not listed gets a style that depends on its name alone."""
+    """The style of a method; one that is not listed gets a style that depends on its name alone.
+
+    A method that is varied in a number keeps its shape and dash, and the number alone makes the colour.
+    """
     if name in METHOD_STYLES:
         return METHOD_STYLES[name]
+    family, number = varied_number(name)
+    if number > 0 and family in METHOD_STYLES:
+        return replace(METHOD_STYLES[family], colour=_colour_of(number))
     number = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=6).digest(), "big")
     return MethodStyle(
         _SPARE_COLOURS[number % len(_SPARE_COLOURS)],
         _SPARE_SHAPES[number // 7 % len(_SPARE_SHAPES)],
-        _SPARE_DASHES[number // 35 % len(_SPARE_DASHES)],
+        _SPARE_DASHES[number // 21 % len(_SPARE_DASHES)],
     )
+
+
+def varied_number(name: str) -> tuple[str, float]:
+    """The method behind a name and the one number that the name varies; 0 where it varies none, or more."""
+    if name not in METHODS:
+        return name, 0.0
+    family, changes = varied(name)
+    try:
+        return family, float(next(iter(changes.values()))) if len(changes) == 1 else 0.0
+    except ValueError:
+        return family, 0.0
+
+
+def _colour_of(number: float) -> str:
+    """A colour on a circle that a number goes round once per factor of about 20, so that neighbours differ."""
+    place = (0.23 * math.log2(number) + 0.05) % 1 * len(_CIRCLE)
+    start, share = int(place), place % 1
+    channels = [(int(colour[i : i + 2], 16)) for i in (1, 3, 5) for colour in _neighbours(start)]
+    mixed = [
+        round(0.98 * ((1 - share) * one + share * other))
+        for one, other in zip(channels[::2], channels[1::2], strict=True)
+    ]
+    return "#" + "".join(f"{channel:02x}" for channel in mixed)
+
+
+def _neighbours(start: int) -> tuple[str, str]:
+    return _CIRCLE[start], _CIRCLE[(start + 1) % len(_CIRCLE)]
 
 
 def method_label(name: str) -> str:

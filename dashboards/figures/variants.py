@@ -89,7 +89,7 @@ class Variants(Figure[VariantsData]):
             *_floor(data, ticks, scale),
             medians.mark_line(strokeWidth=2),
             runs.transform_filter("datum.state == 'scored'")
-            .mark_point(filled=True, size=45, opacity=0.6)
+            .mark_point(filled=True, size=75, opacity=0.7)
             .encode(shape=shape, tooltip=told),
             runs.transform_filter("datum.state == 'diverged'")
             .mark_text(text="✕", fontSize=12, fontWeight="bold")

@@ -16,26 +16,26 @@ from sngan.regularizers.base import PlacedLayer, Reparametrization, register
 @register("scale")
 @dataclass(frozen=True)
 class Scale(Reparametrization):
-    """value * W for every convolution and the dense layer, behind whatever else is done to W.
+    """factor * W for every convolution and the dense layer, behind whatever else is done to W.
 
-    With zero biases the output of L layers scales as value^L and its gradient by a layer's effective weight as
-    value^(L-1).
+    With zero biases the output of L layers scales as factor^L and its gradient by a layer's effective weight as
+    factor^(L-1).
 
-    value : the factor, or where a learned one starts. SSN(c) is spectral normalization and value c, BSSN(c) the
-        bidirectional one and value c.
+    factor : the constant, or where a learned one starts. SSN(c) is spectral normalization and factor c, BSSN(c) the
+        bidirectional one and factor c.
     learned : "no"; "per-layer", one trained factor for each layer (eq. 32); "shared", one for all.
     biases : the biases are multiplied too, as the BSSN code does with learned factors.
     """
 
     stage: ClassVar[int] = 1
 
-    value: float = 1.0
+    factor: float = 1.0
     learned: Literal["no", "per-layer", "shared"] = "no"
     biases: bool = False
 
     def __post_init__(self) -> None:
         """Refuse values that mean nothing."""
-        require(0 < self.value <= 1000, "regularizer scale.value", self.value, "above 0, up to 1000")
+        require(0 < self.factor <= 1000, "regularizer scale.factor", self.factor, "above 0, up to 1000")
 
     @property
     def tensors(self) -> tuple[str, ...]:
@@ -43,7 +43,7 @@ class Scale(Reparametrization):
         return ("weight", "bias") if self.biases else ("weight",)
 
     def parametrization(self, layer: nn.Module, size: tuple[int, int], stream: torch.Generator) -> nn.Module:
-        """The module W -> value * W with a factor of its own."""
+        """The module W -> factor * W with a factor of its own."""
         return Scaled(self._factor())
 
     def parametrizations(self, layers: Sequence[PlacedLayer], stream: torch.Generator) -> list[nn.Module]:
@@ -52,7 +52,7 @@ class Scale(Reparametrization):
         return [Scaled(shared if self.learned == "shared" else self._factor()) for _ in layers]
 
     def _factor(self) -> Tensor:
-        factor = torch.tensor(float(self.value))
+        factor = torch.tensor(float(self.factor))
         return factor if self.learned == "no" else nn.Parameter(factor)
 
 

@@ -17,12 +17,12 @@ _COMMON = (0.7, 1.0, 1.4)
 def _methods(scales: Iterable[float]) -> tuple[str, ...]:
     """SSN and BSSN at every scale; at 1 they are SN and BSN. And SN by the convolution's own norm."""
     scales = tuple(scales)
-    return (*(f"ssn(value={c:g})" for c in scales), *(f"bssn(value={c:g})" for c in scales), "sn-conv")
+    return (*(f"ssn(factor={c:g})" for c in scales), *(f"bssn(factor={c:g})" for c in scales), "sn-conv")
 
 
 # B is their optimizer; C doubles both learning rates, as some of their further runs do.
 _SETTINGS = ("B", "C")
-_SN, _BSN = "ssn(value=1)", "bssn(value=1)"
+_SN, _BSN = "ssn(factor=1)", "bssn(factor=1)"
 _CIFAR10 = {
     "dataset": "cifar10",
     "architecture": "standard-cnn",
@@ -77,7 +77,7 @@ _PRESETS = (
     ),
 )
 _CONTRAST = {"datasets": _DATASETS, "settings": ("B",)}
-_VARIANTS = tuple(f"bssn(value={c:g})" for c in _COMMON)
+_VARIANTS = tuple(f"bssn(factor={c:g})" for c in _COMMON)
 _CLAIMS = (
     Claim(
         name="bssn-improves-sn",

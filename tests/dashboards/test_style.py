@@ -48,6 +48,19 @@ def test_colours_are_seen_on_white_and_on_dark(name: str, background: str) -> No
     assert contrast(METHOD_STYLES[name].colour, background) >= 3.0
 
 
+@pytest.mark.parametrize("background", [LIGHT_BACKGROUND, DARK_BACKGROUND])
+def test_colours_of_varied_methods_are_seen_too(background: str) -> None:
+    """By the number alone, all the way round the circle of colours; shape and dash are the family's."""
+    colours = {method_style(f"bssn(factor={factor:.4g})").colour for factor in np.geomspace(0.05, 20, 300)}
+    assert len(colours) > 200
+    assert min(contrast(colour, background) for colour in colours) >= 3.0
+    one, other = method_style("ssn(factor=1.4)"), method_style("bssn(factor=1.4)")
+    assert one.colour == other.colour
+    assert (one.shape, one.dash) == (METHOD_STYLES["ssn"].shape, METHOD_STYLES["ssn"].dash)
+    assert one.shape != other.shape
+    assert method_style("sn(advance=per-forward)").shape
+
+
 @pytest.mark.parametrize("vision", VISIONS)
 def test_methods_of_the_catalog_are_told_apart_by_colour(vision: str) -> None:
     colours = {name: lab(method_style(name).colour, VISIONS[vision]) for name in METHODS}

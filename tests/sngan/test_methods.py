@@ -18,7 +18,7 @@ def test_a_varied_method_differs_in_its_field_alone() -> None:
     assert varied.label == "Orthonormal (coefficient 0.1)"
     assert varied.regularizers == (Orthonormal(coefficient=0.1),)
     assert (varied.loss, varied.overrides, varied.source) == (method.loss, method.overrides, method.source)
-    assert METHODS["bssn(value=0.7)"].regularizers == (BidirectionalSpectralNorm(), Scale(value=0.7))
+    assert METHODS["bssn(factor=0.7)"].regularizers == (BidirectionalSpectralNorm(), Scale(factor=0.7))
 
 
 def test_the_same_variation_has_one_name_and_the_defaults_digest_is_the_methods_own() -> None:

@@ -117,11 +117,11 @@ def test_the_output_scales_with_the_power_of_the_number_of_layers(name: type[Sig
     x = images(4, 3, 32)
     plain = standard(name())(x)
     for c in (0.7, 1.4):
-        torch.testing.assert_close(standard(name(), Scale(value=c))(x), plain * c**LAYERS, rtol=1e-4, atol=1e-9)
+        torch.testing.assert_close(standard(name(), Scale(factor=c))(x), plain * c**LAYERS, rtol=1e-4, atol=1e-9)
 
 
 def test_a_scale_acts_behind_the_normalization_whatever_the_order_of_their_names() -> None:
-    discriminator = discriminator_with(SpectralNorm(**EXACT), Scale(value=1.5))
+    discriminator = discriminator_with(SpectralNorm(**EXACT), Scale(factor=1.5))
     for layer in weighted_layers(discriminator):
         assert sigma(layer.weight.flatten(1)).item() == pytest.approx(1.5, rel=5e-3)
 
@@ -130,7 +130,7 @@ def test_a_scale_acts_behind_the_normalization_whatever_the_order_of_their_names
 @pytest.mark.parametrize("biases", [False, True])
 def test_learned_scales_are_parameters(learned: str, more: int, biases: bool) -> None:
     plain = discriminator_with(SpectralNorm())
-    scaled = discriminator_with(SpectralNorm(), Scale(value=2, learned=learned, biases=biases))  # type: ignore[arg-type]
+    scaled = discriminator_with(SpectralNorm(), Scale(factor=2, learned=learned, biases=biases))  # type: ignore[arg-type]
     assert len(list(scaled.parameters())) == len(list(plain.parameters())) + more
     for network in (plain, scaled):
         for layer in weighted_layers(network):
@@ -233,8 +233,8 @@ REFERENCE: Sequence[tuple[tuple[Regularizer, ...], float, float, float]] = [
     # regularizers, mean |D(x)|, mean |dD/dx|, |dD/dw| of the last convolution
     ((), 0.0015, 0.0026, float("nan")),
     ((SpectralNorm(**EXACT),), 0.0023, 0.0041, 0.158),
-    ((SpectralNorm(**EXACT), Scale(value=1.4)), 0.034, 0.061, float("nan")),
-    ((SpectralNorm(**EXACT), Scale(value=2.0)), 0.60, 1.06, float("nan")),
+    ((SpectralNorm(**EXACT), Scale(factor=1.4)), 0.034, 0.061, float("nan")),
+    ((SpectralNorm(**EXACT), Scale(factor=2.0)), 0.60, 1.06, float("nan")),
     ((BidirectionalSpectralNorm(**EXACT),), 0.0012, 0.0021, float("nan")),
     ((OperatorSpectralNorm(num_iterations=20),), 0.00012, 0.00027, 0.0154),
 ]

@@ -17,7 +17,7 @@ from sweeps.claims import Verdict
 from sweeps.engine_interface import Attempt, Listener
 from sweeps.progress import View
 from sweeps.progress_tables import Counted, cell_text, matrix, plain_table, show, status_view, verdict_table
-from sweeps.study import PlannedTrial
+from sweeps.study import STUDIES, PlannedTrial
 from sweeps.wording import duration, effect_text, short_number
 from tests.sweeps.store_samples import FID, evaluation, outcome, planned
 
@@ -38,7 +38,10 @@ def a_cell(value: float | None = None, fraction: float = 0.0, **counts: int) -> 
     return Cell(counts={state: counts.get(state, 0) for state in states}, value=value, fraction=fraction)
 
 
-def half_done(methods: tuple[str, ...] = tuple(METHODS), seeds: int = 2) -> tuple[Board, list[PlannedTrial]]:
+MAIN = STUDIES["robustness"].preset("cifar10").methods
+
+
+def half_done(methods: tuple[str, ...] = MAIN, seeds: int = 2) -> tuple[Board, list[PlannedTrial]]:
     """A board on which the first seed is finished, one seed diverged, one failed, and two trials run."""
     trials = planned(methods=methods, settings=SETTINGS, seeds=seeds)
     board = Board(trials, HEADLINE, slots=2, clock=lambda: 0.0)
@@ -112,13 +115,12 @@ def test_cells_leave_out_counts_where_there_is_no_room() -> None:
 def test_the_matrix_of_the_main_job_fits_the_terminal(width: int) -> None:
     board, _ = half_done()
     lines = as_text(matrix(board, width=width, frame=0), width).splitlines()
-    assert len(lines) == 1 + len(METHODS), "no line is wrapped"
+    assert len(lines) == 1 + len(MAIN), "no line is wrapped"
     assert all(len(line) <= width for line in lines)
     assert not any("…" in line for line in lines), "nothing is cut"
     assert re.split(r"\s+", lines[0].strip()) == ["method", *SETTINGS]
     text = "\n".join(lines)
-    for method in METHODS.values():
-        assert method.label in text
+    assert all(METHODS[name].label in text for name in MAIN)
     assert re.search(r"None\s+1/2 10\.0⠋?\s+1/2 div", text)
 
 
@@ -129,7 +131,7 @@ def test_small_terminals_get_less() -> None:
     assert re.search(r"None\s+10\.0\s+div\s+fail", "\n".join(lines)), "scores stay, counts go"
     lines = as_text(matrix(board, width=80, max_rows=4), 80).splitlines()
     assert len(lines) == 5
-    assert lines[-1].strip() == f"… {len(METHODS) - 3} more"
+    assert lines[-1].strip() == f"… {len(MAIN) - 3} more"
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 30), (80, 10), (40, 8), (200, 60)])
