@@ -76,7 +76,21 @@ def varied(name: str) -> tuple[str, dict[str, str]]:
     found = _VARIED.fullmatch(name.replace(" ", ""))
     if found is None:
         return name, {}
-    return found[1], dict(_assignment(part, name) for part in found[2].split(","))
+    parts = [_assignment(part, name) for part in found[2].split(",")]
+    changes = dict(parts)
+    if len(changes) < len(parts):
+        raise InputError(f"{name!r} gives a field twice.\nThe form is NAME(FIELD=VALUE), each field once.")
+    return found[1], changes
+
+
+def varied_number(name: str) -> tuple[str, str, float] | None:
+    """The method behind a name, the one field that it varies and the number there; None where it is not one number."""
+    method, changes = varied(name)
+    if len(changes) != 1:
+        return None
+    (key, text), *_ = changes.items()
+    number = _as_number(text)
+    return (method, key, number) if math.isfinite(number) else None
 
 
 class Methods(Registry[Method]):

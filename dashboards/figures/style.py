@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import altair as alt
 
-from sngan.methods import METHODS, varied
+from sngan.methods import METHODS, varied_number
 
 FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
 INK = "currentColor"
@@ -79,9 +79,9 @@ def method_style(name: str) -> MethodStyle:
     """
     if name in METHOD_STYLES:
         return METHOD_STYLES[name]
-    family, number = varied_number(name)
-    if number > 0 and family in METHOD_STYLES:
-        return replace(METHOD_STYLES[family], colour=_colour_of(number))
+    found = varied_number(name) if name in METHODS else None
+    if found is not None and found[0] in METHOD_STYLES and found[2] > 0:
+        return replace(METHOD_STYLES[found[0]], colour=_colour_of(found[2]))
     number = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=6).digest(), "big")
     return MethodStyle(
         _SPARE_COLOURS[number % len(_SPARE_COLOURS)],
@@ -90,22 +90,12 @@ def method_style(name: str) -> MethodStyle:
     )
 
 
-def varied_number(name: str) -> tuple[str, float]:
-    """The method behind a name and the one number that the name varies; 0 where it varies none, or more."""
-    if name not in METHODS:
-        return name, 0.0
-    family, changes = varied(name)
-    try:
-        return family, float(next(iter(changes.values()))) if len(changes) == 1 else 0.0
-    except ValueError:
-        return family, 0.0
-
-
 def _colour_of(number: float) -> str:
     """A colour on a circle that a number goes round once per factor of about 20, so that neighbours differ."""
     place = (0.23 * math.log2(number) + 0.05) % 1 * len(_CIRCLE)
     start, share = int(place), place % 1
     channels = [(int(colour[i : i + 2], 16)) for i in (1, 3, 5) for colour in _neighbours(start)]
+    # A little darker than the mean: mixtures of two readable colours are too light on white.
     mixed = [
         round(0.98 * ((1 - share) * one + share * other))
         for one, other in zip(channels[::2], channels[1::2], strict=True)

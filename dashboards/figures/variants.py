@@ -12,7 +12,7 @@ from dashboards.figures.base import Drawing, Figure, FigureData, register
 from dashboards.figures.charts import ScoreAxis, hover, inline, note, score_axis
 from dashboards.figures.frames import StudyFrames, has_results, metric_label, seeds_sentence
 from dashboards.figures.style import INK, method_colours, method_label, method_labels, method_shapes, themed
-from sngan.methods import varied
+from sngan.methods import METHODS, varied_number
 from sweeps.scores import ScoreTable
 from sweeps.statistics import setting_medians
 
@@ -44,7 +44,8 @@ class Variants(Figure[VariantsData]):
     def prepare(self, frames: StudyFrames) -> VariantsData:
         """The final scores of all methods that are varied in one number."""
         table = frames.headline
-        places = {name: place for name in table.methods if (place := _place(name))}
+        known = [name for name in table.methods if name in METHODS]
+        places = {name: place for name in known if (place := varied_number(name))}
         if not places:
             return VariantsData(absent="No method is varied in a number, as in orthonormal(coefficient=0.1).")
         if not has_results(table):
@@ -97,18 +98,6 @@ class Variants(Figure[VariantsData]):
         ]
         panels = alt.layer(*layers, data=inline(_table(data))).properties(width=_WIDTH, height=_HEIGHT)
         return themed(panels.facet(alt.Facet("setting:N", title=None, sort=list(data.settings)), columns=_COLUMNS))
-
-
-def _place(name: str) -> tuple[str, str, float] | None:
-    """The method behind a varied name, the field and its value; None unless exactly one number is varied."""
-    method, changes = varied(name)
-    if len(changes) != 1:
-        return None
-    (key, text), *_ = changes.items()
-    try:
-        return method, key, float(text)
-    except ValueError:
-        return None
 
 
 def _scale(values: pd.Series) -> alt.Scale:

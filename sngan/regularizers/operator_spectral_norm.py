@@ -15,9 +15,8 @@ class OperatorSpectralNorm(SigmaNormalization):
     """W / norm of the linear map x -> W * x at the layer's true input size, stride and padding.
 
     The power iteration runs with the convolution and its adjoint, the transposed convolution. Unlike spectral
-    normalization of the reshaped kernel this makes every layer 1-Lipschitz, and with it the whole discriminator. The
-    papers' codes have no such mode; the definition is that of Sedghi et al. 2019, arXiv:1805.10408, made exact at the
-    borders.
+    normalization of the reshaped kernel this makes every layer 1-Lipschitz as far as the iteration has come, and with
+    it the whole discriminator. The code of the paper that compares it has no such mode.
     """
 
     def maps(self, layer: nn.Module, size: tuple[int, int]) -> Maps:

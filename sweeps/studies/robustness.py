@@ -2,6 +2,7 @@
 arXiv:1802.05957, with seeds.
 """
 
+from sweeps.studies.base_configs import CIFAR10, DIGITS
 from sweeps.studies.robustness_claims import ROBUSTNESS_CLAIMS
 from sweeps.study import STUDIES, Preset, Study
 
@@ -25,15 +26,8 @@ _QUICK = Preset(
     name="quick",
     description="Digits of 8 x 8 pixels with a small CNN: minutes on two cores, nothing to download.",
     config={
-        "dataset": "digits",
-        "architecture": "small-cnn",
-        # The scale N(0, 0.02) belongs to wide layers; with 16 channels the signal would be all but gone.
-        "generator_init": "glorot",
-        "discriminator_init": "glorot",
+        **DIGITS,
         "updates": 240,
-        "batch_size": 32,
-        "generator_batch_size": 32,
-        "z_dim": 32,
         "evaluate_every": 60,
         "protocols": ("fid/gen600-test600-digits", "kid/gen600-test600-digits", "is/gen600x1-digits"),
     },
@@ -46,19 +40,11 @@ _QUICK = Preset(
     "and say nothing about the papers' claims on natural images.",
 )
 
-_CIFAR10 = {
-    "dataset": "cifar10",
-    "architecture": "standard-cnn",
-    "batch_size": 64,
-    "generator_batch_size": 64,
-    "z_dim": 128,
-}
-
 _CIFAR10_SHORT = Preset(
     name="cifar10-short",
     description="CIFAR-10 with the paper's standard CNN, a fifth of its length, 4 seeds.",
     config={
-        **_CIFAR10,
+        **CIFAR10,
         "updates": 20_000,
         "evaluate_every": 2_500,
         "protocols": (
@@ -78,7 +64,7 @@ _PAPER = Preset(
     name="cifar10",
     description="The paper's experiment: CIFAR-10, standard CNN, 100,000 generator updates, with 5 seeds.",
     config={
-        **_CIFAR10,
+        **CIFAR10,
         "updates": 100_000,
         "evaluate_every": 10_000,
         "protocols": (

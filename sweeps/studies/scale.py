@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from sweeps.studies.base_configs import CIFAR10, DIGITS
 from sweeps.study import STUDIES, Claim, Preset, Study
 
 _LIN = "Lin et al. 2021, arXiv:2009.02773"
@@ -24,11 +25,7 @@ def _methods(scales: Iterable[float]) -> tuple[str, ...]:
 _SETTINGS = ("B", "C")
 _SN, _BSN = "ssn(factor=1)", "bssn(factor=1)"
 _CIFAR10 = {
-    "dataset": "cifar10",
-    "architecture": "standard-cnn",
-    "batch_size": 64,
-    "generator_batch_size": 64,
-    "z_dim": 128,
+    **CIFAR10,
     "generator_latents": "reused",
     # 10,000 generated against 5,000 of the training images; theirs are drawn anew in every run, ours are the first.
     "protocols": ("fid/gen10000-train5000-inception", "is/gen5000x10-inception"),
@@ -38,14 +35,8 @@ _PRESETS = (
         name="quick",
         description="Digits of 8 x 8 pixels with a small CNN, five scales: minutes on two cores.",
         config={
-            "dataset": "digits",
-            "architecture": "small-cnn",
-            "generator_init": "glorot",
-            "discriminator_init": "glorot",
+            **DIGITS,
             "updates": 400,
-            "batch_size": 32,
-            "generator_batch_size": 32,
-            "z_dim": 32,
             "evaluate_every": 100,
             "protocols": ("fid/gen600-test600-digits", "is/gen600x1-digits"),
         },

@@ -37,6 +37,7 @@ def test_the_same_variation_has_one_name_and_the_defaults_digest_is_the_methods_
         ("orthonormal(coefficient=x)", "must be of type float"),
         ("orthonormal(coefficient)", "NAME(FIELD=VALUE)"),
         ("orthonormal()", "NAME(FIELD=VALUE)"),
+        ("orthonormal(coefficient=1,coefficient=2)", "gives a field twice"),
         ("othonormal(coefficient=1)", "orthonormal"),
         ("none(coefficient=1)", "unknown field of method 'none'"),
         ("sn(", "unknown method"),
