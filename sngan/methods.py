@@ -1,20 +1,18 @@
 """The methods and settings that the papers compare: what `python -m sngan list` shows and what studies sweep over.
 
-A method may be varied in its name: "orthonormal(coefficient=0.1)" is the method orthonormal with another value in that
-field of its regularizers, and takes part in everything as a method of its own.
+Both may be varied in their names: "orthonormal(coefficient=0.1)" is the method orthonormal with another value in that
+field of its regularizers, "D(n_dis=10)" the setting D with another n_dis, "C(width_factor=4)" the setting C with
+another value in that field of the config. Each takes part in everything as a method or setting of its own.
 """
 
 import dataclasses
-import math
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from sngan.config import LossName, TrialConfig
-from sngan.errors import InputError, unknown
+from sngan.errors import unknown
 from sngan.fields import coerce, field_types
-from sngan.registry import Registry
 from sngan.regularizers import Regularizer
 from sngan.regularizers.bidirectional_spectral_norm import BidirectionalSpectralNorm
 from sngan.regularizers.frobenius_norm import FrobeniusNorm
@@ -27,6 +25,7 @@ from sngan.regularizers.scale import Scale
 from sngan.regularizers.spectral_norm import SpectralNorm
 from sngan.regularizers.weight_clipping import WeightClipping
 from sngan.regularizers.weight_norm import WeightNorm
+from sngan.variants import Varied, varied_name, written
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +50,10 @@ class Method:
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """A row of Table 1, arXiv:1802.05957: Adam's alpha, beta1, beta2 in both networks, and n_dis."""
+    """A row of Table 1, arXiv:1802.05957: Adam's alpha, beta1, beta2 in both networks, and n_dis.
+
+    overrides : further fields of TrialConfig in which a varied setting differs, such as the width of a layer.
+    """
 
     name: str
     alpha: float
@@ -59,113 +61,58 @@ class Setting:
     beta2: float
     n_dis: int
     origin: str
+    overrides: Mapping[str, Any] = field(default_factory=dict)
 
     def apply(self, config: TrialConfig) -> TrialConfig:
-        """`config` with this setting's optimizer."""
-        return config.replace(alpha=self.alpha, beta1=self.beta1, beta2=self.beta2, n_dis=self.n_dis)
+        """`config` with this setting's optimizer and overrides."""
+        return config.replace(alpha=self.alpha, beta1=self.beta1, beta2=self.beta2, n_dis=self.n_dis, **self.overrides)
 
 
-_VARIED = re.compile(r"([a-z0-9-]+)\((.*)\)")
+_OPTIMIZER = ("alpha", "beta1", "beta2", "n_dis")
+# What belongs to the method or the seed, and what is measured: numbers from other data could not be compared.
+_NOT_OF_A_SETTING = frozenset({"loss", "regularizers", "seed", "dataset", "protocols"})
 
 
-def varied(name: str) -> tuple[str, dict[str, str]]:
-    """The method behind a name, and the fields that the name varies: ("bssn", {"factor": "1.4"}), ("sn", {}).
+class Methods(Varied[Method]):
+    """The catalog of methods, which also answers to varied names."""
 
-    Raises InputError for what is no list of FIELD=VALUE.
-    """
-    found = _VARIED.fullmatch(name.replace(" ", ""))
-    if found is None:
-        return name, {}
-    parts = [_assignment(part, name) for part in found[2].split(",")]
-    changes = dict(parts)
-    if len(changes) < len(parts):
-        raise InputError(f"{name!r} gives a field twice.\nThe form is NAME(FIELD=VALUE), each field once.")
-    return found[1], changes
-
-
-def varied_number(name: str) -> tuple[str, str, float] | None:
-    """The method behind a name, the one field that it varies and the number there; None where it is not one number."""
-    method, changes = varied(name)
-    if len(changes) != 1:
-        return None
-    (key, text), *_ = changes.items()
-    number = _as_number(text)
-    return (method, key, number) if math.isfinite(number) else None
+    def vary(self, entry: Method, changes: Mapping[str, str]) -> Method:
+        """The method with other values in fields of its regularizers; its name and label say which."""
+        regularizers = list(entry.regularizers)
+        told: dict[str, object] = {}
+        for key, text in sorted(changes.items()):
+            having = [position for position, r in enumerate(regularizers) if key in field_types(type(r))]
+            if not having:
+                known = {name for r in regularizers for name in field_types(type(r))}
+                raise unknown(f"field of method {entry.name!r}:", key, known)
+            for position in having:
+                chosen = regularizers[position]
+                told[key] = coerce(field_types(type(chosen))[key], text, f"{entry.name}.{key}")
+                regularizers[position] = dataclasses.replace(chosen, **{key: told[key]})
+        words = ", ".join(f"{key} {written(value)}".replace("_", " ") for key, value in told.items())
+        label = f"{entry.label} ({words})"
+        return dataclasses.replace(
+            entry, name=varied_name(entry.name, told), label=label, regularizers=tuple(regularizers)
+        )
 
 
-class Methods(Registry[Method]):
-    """The catalog of methods, which also answers to varied names. Iterating gives the methods as they are defined."""
+class Settings(Varied[Setting]):
+    """The catalog of settings, which also answers to varied names: "D(n_dis=10)", "C(width_factor=4)"."""
 
-    def __getitem__(self, name: str) -> Method:
-        """The method of that name; "NAME(FIELD=VALUE, ...)" is varied. Raises InputError for what does not exist."""
-        defined, changes = varied(name)
-        method = super().__getitem__(defined)
-        return _vary(method, changes) if changes else method
-
-    def __contains__(self, name: object) -> bool:
-        """Whether `self[name]` exists."""
-        try:
-            return isinstance(name, str) and bool(self[name])
-        except InputError:
-            return False
-
-    def ordered(self, names: Iterable[object]) -> tuple[str, ...]:
-        """The distinct names as tables show them: in the catalog's order, variants by value, unknown ones last."""
-        place = {name: number for number, name in enumerate(self)}
-
-        def key(name: str) -> tuple[int, list[tuple[str, float, str]], str]:
-            if name not in self:
-                return len(place), [], name
-            method, changes = varied(name)
-            return place[method], [(field, _as_number(text), text) for field, text in changes.items()], name
-
-        return tuple(sorted({str(name) for name in names}, key=key))
-
-
-def _as_number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return math.inf
-
-
-def _assignment(part: str, name: str) -> tuple[str, str]:
-    key, separator, value = part.partition("=")
-    if not (key and separator and value):
-        raise InputError(f"{name!r} is no variation of a method.\nThe form is NAME(FIELD=VALUE), fields with commas.")
-    return key, value
-
-
-def _vary(method: Method, changes: Mapping[str, str]) -> Method:
-    """The method with other values in fields of its regularizers; its name and label say which."""
-    regularizers = list(method.regularizers)
-    told = {}
-    for key, text in sorted(changes.items()):
-        having = [position for position, r in enumerate(regularizers) if key in field_types(type(r))]
-        if not having:
-            known = {name for r in regularizers for name in field_types(type(r))}
-            raise unknown(f"field of method {method.name!r}:", key, known)
-        for position in having:
-            chosen = regularizers[position]
-            value = coerce(field_types(type(chosen))[key], text, f"{method.name}.{key}")
-            regularizers[position] = dataclasses.replace(chosen, **{key: value})
-            told[key] = _written(value)
-    fields = ",".join(f"{key}={value}" for key, value in told.items())
-    words = ", ".join(f"{key} {value}".replace("_", " ") for key, value in told.items())
-    return dataclasses.replace(
-        method, name=f"{method.name}({fields})", label=f"{method.label} ({words})", regularizers=tuple(regularizers)
-    )
-
-
-def _written(value: object) -> str:
-    """A value in a method's name, short, and such that reading it gives the same value."""
-    if isinstance(value, float):
-        return f"{value:g}" if float(f"{value:g}") == value else repr(value)
-    return str(value).lower()
+    def vary(self, entry: Setting, changes: Mapping[str, str]) -> Setting:
+        """The setting with other values in the optimizer or in further fields of the config."""
+        types = {key: kind for key, kind in field_types(TrialConfig).items() if key not in _NOT_OF_A_SETTING}
+        for key in changes:
+            if key not in types:
+                raise unknown(f"field of setting {entry.name!r}:", key, types)
+        told = {key: coerce(types[key], text, f"{entry.name}.{key}") for key, text in sorted(changes.items())}
+        own = {key: value for key, value in told.items() if key in _OPTIMIZER}
+        further = {key: value for key, value in told.items() if key not in _OPTIMIZER}
+        return dataclasses.replace(entry, name=varied_name(entry.name, told), overrides=further, **own)
 
 
 METHODS = Methods("method")
-SETTINGS: Registry[Setting] = Registry("setting")
+SETTINGS = Settings("setting")
 
 _MIYATO = "Miyato et al. 2018, arXiv:1802.05957, section 4.1"
 _APPENDIX_E = "Miyato et al. 2018, arXiv:1802.05957, Appendix E, eq. 32"

@@ -23,7 +23,7 @@ from sweeps.study import PlannedTrial
 
 Kind = Literal["final", "best"]
 
-# The fields of a config in which the trials of one table may differ, beside a method's own overrides.
+# The fields of a config in which the trials of one table may differ, beside those that method or setting override.
 _AXES = frozenset({"alpha", "beta1", "beta2", "n_dis", "seed", "loss", "regularizers"})
 _APART = "Such numbers cannot be compared; launch each in a folder (--out) of its own."
 
@@ -167,7 +167,7 @@ def score_table(evaluations: pd.DataFrame, trials: pd.DataFrame, protocol: str, 
     refuse_mixtures(trials)
     measured, full_name = _of_protocol(evaluations, protocol)
     methods = METHODS.ordered(trials["method"])
-    settings = _in_order(SETTINGS, trials["setting"])
+    settings = SETTINGS.ordered(trials["setting"])
     seeds = tuple(sorted({int(seed) for seed in trials["seed"]}))
     numbers = _numbers(measured, trials, kind, described.lower_is_better)
     values = np.full((len(methods), len(settings), len(seeds)), np.nan)
@@ -225,10 +225,13 @@ def refuse_mixtures(trials: pd.DataFrame, planned: Iterable[PlannedTrial] = ()) 
         method, setting, seed = (cells[name].iloc[0] for name in ("method", "setting", "seed"))
         raise InputError(f"{method} at {setting} with seed {seed} has several trials, of different configs.\n{_APART}")
     seen: dict[str, Any] = {}
-    for method, text in _columns(trials, "method", "config"):
+    for method, setting, text in _columns(trials, "method", "setting", "config"):
         config = json.loads(text)
-        own = METHODS[method].overrides if method in METHODS else {}
-        for key in sorted(config.keys() - _AXES - own.keys()):
+        own = {
+            *(METHODS[method].overrides if method in METHODS else ()),
+            *(SETTINGS[setting].overrides if setting in SETTINGS else ()),
+        }
+        for key in sorted(config.keys() - _AXES - own):
             if seen.setdefault(key, config[key]) != config[key]:
                 raise InputError(
                     f"trials of this study differ in config.{key}: {seen[key]!r}, {config[key]!r}.\n{_APART}"
@@ -248,10 +251,3 @@ def _joined(trials: pd.DataFrame, planned: Iterable[PlannedTrial]) -> pd.DataFra
 
 def _columns(frame: pd.DataFrame, *names: str) -> Iterable[tuple[Any, ...]]:
     return zip(*(frame[name].tolist() for name in names), strict=True)
-
-
-def _in_order(catalog: Iterable[str], names: Iterable[Any]) -> tuple[str, ...]:
-    """The distinct names: those of the catalog in its order, then any others sorted."""
-    present = {str(name) for name in names}
-    known = [name for name in catalog if name in present]
-    return (*known, *sorted(present - set(known)))

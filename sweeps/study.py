@@ -107,6 +107,8 @@ def plan(
     base = TrialConfig.from_dict({**preset.config, **_allowed(overrides or {})})
     for method in chosen_methods:
         _check_kept(method, base, {*preset.changed, *(overrides or {})})
+        for setting in chosen_settings:
+            _check_kept(method, setting.apply(base), setting.overrides)
     return [
         PlannedTrial(
             method=method.name,

@@ -1,6 +1,6 @@
 """StudyFrames: everything that figures may look at, read from the store once."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -56,7 +56,7 @@ class StudyFrames:
     @cached_property
     def settings(self) -> tuple[str, ...]:
         """Settings that have trials, in the catalog's order."""
-        return _ordered(self.trials["setting"], SETTINGS)
+        return SETTINGS.ordered(self.trials["setting"])
 
     @cached_property
     def num_seeds(self) -> int:
@@ -86,13 +86,6 @@ class StudyFrames:
 
     def _names_of(self, metric: str) -> list[str]:
         return [str(name) for name in self.evaluations.loc[self.evaluations["metric"] == metric, "protocol"].unique()]
-
-
-def _ordered(names: Iterable[object], catalog: Iterable[str]) -> tuple[str, ...]:
-    """The distinct names: those of the catalog in its order, then any others sorted, as in ScoreTable."""
-    present = {str(name) for name in names}
-    known = [name for name in catalog if name in present]
-    return (*known, *sorted(present.difference(known)))
 
 
 def records(frame: pd.DataFrame, *columns: str) -> Iterator[tuple[Any, ...]]:

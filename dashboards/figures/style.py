@@ -13,7 +13,8 @@ from typing import Any, cast
 
 import altair as alt
 
-from sngan.methods import METHODS, varied_number
+from sngan.methods import METHODS
+from sngan.variants import varied_number
 
 FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
 INK = "currentColor"

@@ -12,7 +12,8 @@ from dashboards.figures.base import Drawing, Figure, FigureData, register
 from dashboards.figures.charts import ScoreAxis, hover, inline, note, score_axis
 from dashboards.figures.frames import StudyFrames, has_results, metric_label, seeds_sentence
 from dashboards.figures.style import INK, method_colours, method_label, method_labels, method_shapes, themed
-from sngan.methods import METHODS, varied_number
+from sngan.methods import METHODS
+from sngan.variants import varied_number
 from sweeps.scores import ScoreTable
 from sweeps.statistics import setting_medians
 

@@ -42,8 +42,8 @@ def test_says_what_it_is_and_can_be_read(claim: Claim) -> None:
     rule = rule_of(claim)
     assert claim.sentence.endswith(".")
     assert "arXiv:" in claim.source
-    assert all(name in METHODS for name in rule.methods)
-    assert set(rule.settings) <= set(SETTINGS)
+    assert all(METHODS[name].name == name for name in rule.methods)
+    assert all(SETTINGS[name].name == name for name in rule.settings)
     assert set(rule.datasets) <= set(DATASETS)
     assert rule.datasets, "a claim speaks of some data set"
     assert rule.metric in {"fid", "kid", "is"}

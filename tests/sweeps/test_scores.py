@@ -124,6 +124,11 @@ def test_what_belongs_to_a_method_may_differ() -> None:
     assert len(table(trials_frame(everything), {}).methods) == 5
 
 
+def test_what_a_setting_varies_in_its_name_may_differ() -> None:
+    varied = small_preset(methods=("none", "sn"), settings=("C", "C(z_dim=16)", "C(n_dis=2)"))
+    assert table(trials_frame(varied), {}).settings == ("C", "C(n_dis=2)", "C(z_dim=16)")
+
+
 # --- Bounded scores ---
 
 
