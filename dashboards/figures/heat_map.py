@@ -9,17 +9,14 @@ import numpy as np
 import pandas as pd
 
 from dashboards.figures.base import Drawing, Figure, FigureData, register
+from dashboards.figures.cells import fill_of, ink_on
 from dashboards.figures.charts import hover, inline, note
 from dashboards.figures.frames import StudyFrames, has_results, metric_label, records, seeds_sentence
-from dashboards.figures.style import INK, contrast, method_label, method_labels, number, themed
+from dashboards.figures.style import INK, method_label, method_labels, number, themed
 from sweeps.scores import ScoreTable
-from sweeps.statistics import FloatArray, setting_medians
+from sweeps.statistics import setting_medians
 
 _CELL_WIDTH, _CELL_HEIGHT = 118, 38  # pixels
-# From the best score to the worst: dark blue over green to pale yellow, even in lightness, safe for colour-blind eyes.
-_STOPS = ("#20388a", "#1f73ad", "#2fa6b6", "#8fd2ae", "#fbf3b9")
-_DIVERGED = "#4d525b"
-_WHITE, _BLACK = "#ffffff", "#111316"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,13 +94,13 @@ def _cells(table: ScoreTable) -> Iterator[dict[str, Any]]:
     for (m, s), median in np.ndenumerate(medians):
         num_diverged, num_missing = int(table.diverged[m, s].sum()), int(table.missing[m, s].sum())
         num_seeds = len(table.seeds) - num_missing
-        fill = _fill(float(median), medians)
+        fill = fill_of(float(median), medians)
         yield {
             "method": table.methods[m], "setting": table.settings[s], "median": float(median),
             "num_seeds": num_seeds, "num_diverged": num_diverged, "num_missing": num_missing,
             "text": "missing" if np.isnan(median) else number(float(median)),
             "detail": _detail(len(table.seeds), num_seeds, num_diverged, float(median)),
-            "fill": fill, "ink": _ink(fill),
+            "fill": fill, "ink": ink_on(fill),
         }  # fmt: skip
 
 
@@ -115,36 +112,6 @@ def _detail(total: int, num_seeds: int, num_diverged: int, median: float) -> str
     if 0 < num_seeds < total:
         parts.append(f"{total - num_seeds} missing")
     return ", ".join(parts)
-
-
-def _fill(median: float, medians: FloatArray) -> str:
-    """The cell's colour: where its median lies between the best and the worst one, on the metric's axis."""
-    if np.isnan(median):
-        return "transparent"
-    if np.isinf(median):
-        return _DIVERGED
-    finite = medians[np.isfinite(medians)]
-    axis = np.log if finite.min() > 0 else np.asarray
-    low, high = axis(finite.min()), axis(finite.max())
-    place = 0.0 if high == low else float((axis(median) - low) / (high - low))
-    # Diverged is +infinity where lower is better: the worst end of the colours.
-    return ramp(place if not np.isneginf(medians).any() else 1 - place)
-
-
-def ramp(place: float) -> str:
-    """The colour at `place`, 0 (best) to 1 (worst), between the stops."""
-    scaled = min(max(place, 0.0), 1.0) * (len(_STOPS) - 1)
-    index = min(int(scaled), len(_STOPS) - 2)
-    ends = [[int(stop[i : i + 2], 16) for i in (1, 3, 5)] for stop in _STOPS[index : index + 2]]
-    mixed = [round(a + (b - a) * (scaled - index)) for a, b in zip(*ends, strict=True)]
-    return "#" + "".join(f"{channel:02x}" for channel in mixed)
-
-
-def _ink(fill: str) -> str:
-    """Black or white, whichever reads better on `fill`; the page's ink on no fill."""
-    if fill == "transparent":
-        return INK
-    return max((_WHITE, _BLACK), key=lambda ink: contrast(ink, fill))
 
 
 register(

@@ -13,6 +13,18 @@ DIGITS: Mapping[str, Any] = {
     "generator_batch_size": 32,
     "z_dim": 32,
 }
+DIGITS_CAVEAT = (
+    "Digits are not CIFAR-10: these small images, networks and short runs show that the platform works, "
+    "and say nothing about the papers' claims on natural images."
+)
+# Studies that train for as long and measure the same share their trials.
+DIGITS_QUICK: Mapping[str, Any] = {
+    **DIGITS,
+    "updates": 240,
+    "evaluate_every": 60,
+    "protocols": ("fid/gen600-test600-digits", "kid/gen600-test600-digits", "is/gen600x1-digits"),
+}
+
 CIFAR10: Mapping[str, Any] = {
     "dataset": "cifar10",
     "architecture": "standard-cnn",
@@ -20,3 +32,16 @@ CIFAR10: Mapping[str, Any] = {
     "generator_batch_size": 64,
     "z_dim": 128,
 }
+CIFAR10_SHORT: Mapping[str, Any] = {
+    **CIFAR10,
+    "updates": 20_000,
+    "evaluate_every": 2_500,
+    "protocols": ("fid/gen5000-test10000-inception", "kid/gen5000-test10000-inception", "is/gen5000x10-inception"),
+}
+CIFAR10_PAPER: Mapping[str, Any] = {
+    **CIFAR10,
+    "updates": 100_000,
+    "evaluate_every": 10_000,
+    "protocols": ("fid/gen5000-test10000-inception", "is/gen5000x10-inception", "fid/gen50000-train50000-inception"),
+}
+SHORT_CAVEAT = "Trained for less than the paper's 100,000 generator updates: late failures do not show."

@@ -2,7 +2,7 @@
 arXiv:1802.05957, with seeds.
 """
 
-from sweeps.studies.base_configs import CIFAR10, DIGITS
+from sweeps.studies.base_configs import CIFAR10_PAPER, CIFAR10_SHORT, DIGITS_CAVEAT, DIGITS_QUICK, SHORT_CAVEAT
 from sweeps.studies.robustness_claims import ROBUSTNESS_CLAIMS
 from sweeps.study import STUDIES, Preset, Study
 
@@ -25,54 +25,30 @@ _SETTINGS = ("A", "B", "C", "D", "E", "F")
 _QUICK = Preset(
     name="quick",
     description="Digits of 8 x 8 pixels with a small CNN: minutes on two cores, nothing to download.",
-    config={
-        **DIGITS,
-        "updates": 240,
-        "evaluate_every": 60,
-        "protocols": ("fid/gen600-test600-digits", "kid/gen600-test600-digits", "is/gen600x1-digits"),
-    },
+    config=DIGITS_QUICK,
     # Without R1, of which no claim speaks: what is left fits into minutes.
     methods=tuple(name for name in _METHODS if name != "r1"),
     settings=_SETTINGS,
     seeds=2,
     headline="fid/gen600-test600-digits",
-    caveat="Digits are not CIFAR-10: these small images, networks and short runs show that the platform works, "
-    "and say nothing about the papers' claims on natural images.",
+    caveat=DIGITS_CAVEAT,
 )
 
 _CIFAR10_SHORT = Preset(
     name="cifar10-short",
     description="CIFAR-10 with the paper's standard CNN, a fifth of its length, 4 seeds.",
-    config={
-        **CIFAR10,
-        "updates": 20_000,
-        "evaluate_every": 2_500,
-        "protocols": (
-            "fid/gen5000-test10000-inception",
-            "kid/gen5000-test10000-inception",
-            "is/gen5000x10-inception",
-        ),
-    },
+    config=CIFAR10_SHORT,
     methods=_METHODS,
     settings=_SETTINGS,
     seeds=4,  # the least with which a claim about several methods can be contradicted
     headline="fid/gen5000-test10000-inception",
-    caveat="Trained for less than the paper's 100,000 generator updates: late failures do not show.",
+    caveat=SHORT_CAVEAT,
 )
 
 _PAPER = Preset(
     name="cifar10",
     description="The paper's experiment: CIFAR-10, standard CNN, 100,000 generator updates, with 5 seeds.",
-    config={
-        **CIFAR10,
-        "updates": 100_000,
-        "evaluate_every": 10_000,
-        "protocols": (
-            "fid/gen5000-test10000-inception",
-            "is/gen5000x10-inception",
-            "fid/gen50000-train50000-inception",
-        ),
-    },
+    config=CIFAR10_PAPER,
     methods=_METHODS,
     settings=_SETTINGS,
     seeds=5,

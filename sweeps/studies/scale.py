@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from sweeps.studies.base_configs import CIFAR10, DIGITS
+from sweeps.studies.base_configs import CIFAR10, DIGITS, DIGITS_CAVEAT
 from sweeps.study import STUDIES, Claim, Preset, Study
 
 _LIN = "Lin et al. 2021, arXiv:2009.02773"
@@ -44,8 +44,7 @@ _PRESETS = (
         settings=_SETTINGS,
         seeds=2,
         headline="fid/gen600-test600-digits",
-        caveat="Digits are not CIFAR-10: these small images, networks and short runs show that the platform works, "
-        "and say nothing about the paper's claims on natural images.",
+        caveat=DIGITS_CAVEAT,
     ),
     Preset(
         name="cifar10-short",

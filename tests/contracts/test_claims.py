@@ -20,12 +20,14 @@ from sweeps.study import STUDIES, Claim
 from tests.sweeps.score_samples import equal_methods, table_of
 
 CLAIMS = [pytest.param(claim, id=f"{study.name}-{claim.name}") for study in STUDIES.values() for claim in study.claims]
-NAMES = METHODS.ordered(
-    {*METHODS, *(name for study in STUDIES.values() for claim in study.claims for name in rule_of(claim).methods)}
-)
+_RULES = [rule_of(claim) for study in STUDIES.values() for claim in study.claims]
+NAMES = METHODS.ordered({*METHODS, *(name for rule in _RULES for name in rule.methods)})
+SETTING_NAMES = SETTINGS.ordered({*SETTINGS, *(name for rule in _RULES for name in rule.settings)})
 
 
-def tables(values: FloatArray, methods: tuple[str, ...] = NAMES, settings: str = "ABCDEF") -> dict[str, ScoreTable]:
+def tables(
+    values: FloatArray, methods: tuple[str, ...] = NAMES, settings: tuple[str, ...] = SETTING_NAMES
+) -> dict[str, ScoreTable]:
     """The same numbers as FID, KID and IS: enough for any claim to be judged."""
     return {
         metric: table_of(values, methods, settings=settings, metric=metric, floor=None)
@@ -34,7 +36,7 @@ def tables(values: FloatArray, methods: tuple[str, ...] = NAMES, settings: str =
 
 
 def some_values(num_seeds: int) -> FloatArray:
-    return equal_methods(NAMES, num_seeds, numpy_stream(0, "bootstrap"))
+    return equal_methods(NAMES, num_seeds, numpy_stream(0, "bootstrap"), num_settings=len(SETTING_NAMES))
 
 
 @pytest.mark.parametrize("claim", CLAIMS)
@@ -63,7 +65,7 @@ def test_one_seed_is_never_enough(claim: Claim) -> None:
     stream = numpy_stream(1, "bootstrap")
     for _ in range(20):
         # Scores all over the place: effects as large as they get.
-        values = stream.lognormal(4, 3, (len(NAMES), 6, 1))
+        values = stream.lognormal(4, 3, (len(NAMES), len(SETTING_NAMES), 1))
         found = judge([claim], tables(values))[0]
         assert (found.verdict, found.num_seeds, found.low, found.high) == ("undecided", 1, None, None)
         assert "1 seed cannot decide" in found.explanation
@@ -71,7 +73,7 @@ def test_one_seed_is_never_enough(claim: Claim) -> None:
 
 @pytest.mark.parametrize("claim", CLAIMS)
 def test_exactly_equal_numbers_decide_nothing(claim: Claim) -> None:
-    assert judge([claim], tables(np.full((len(NAMES), 6, 5), 50.0)))[0].verdict == "undecided"
+    assert judge([claim], tables(np.full((len(NAMES), len(SETTING_NAMES), 5), 50.0)))[0].verdict == "undecided"
 
 
 @pytest.mark.parametrize("claim", CLAIMS)
@@ -100,8 +102,8 @@ def test_everything_that_is_missing_is_named(claim: Claim) -> None:
         assert (found.verdict, found.effect) == ("undecided", None)
         assert f"method {method}" in found.explanation
     for setting in rule.settings:
-        rest_settings = "ABCDEF".replace(setting, "")
-        found = judge([claim], tables(values[:, :5], settings=rest_settings))[0]
+        rest_settings = tuple(name for name in SETTING_NAMES if name != setting)
+        found = judge([claim], tables(values[:, :-1], settings=rest_settings))[0]
         assert found.verdict == "undecided"
         assert f"setting {setting}" in found.explanation
     assert "was not measured" in judge([claim], {})[0].explanation
@@ -114,7 +116,7 @@ def test_order_of_methods_settings_and_seeds_does_not_matter(claim: Claim) -> No
     shuffled = tables(
         values[methods][:, settings][:, :, seeds],
         tuple(NAMES[i] for i in methods),
-        "".join("ABCDEF"[i] for i in settings),
+        tuple(SETTING_NAMES[i] for i in settings),
     )
     first, second = judge([claim], tables(values))[0], judge([claim], shuffled)[0]
     assert (first.verdict, first.effect_label, first.explanation) == (
@@ -128,7 +130,9 @@ def test_mostly_diverged_runs_are_judged_without_errors(claim: Claim) -> None:
     values = some_values(4)
     diverged = np.ones(values.shape, dtype=bool)
     diverged[..., 0] = False
-    broken = {m: table_of(values, NAMES, diverged=diverged, metric=m) for m in ("fid", "kid", "is")}
+    broken = {
+        m: table_of(values, NAMES, settings=SETTING_NAMES, diverged=diverged, metric=m) for m in ("fid", "kid", "is")
+    }
     found = judge([claim], broken)[0]
     assert found.num_seeds == 4
     assert found.verdict == "undecided"

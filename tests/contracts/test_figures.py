@@ -13,8 +13,9 @@ from tests.dashboards.synthetic import Story, Sweep, make_preset, open_sweep
 
 METHODS, SETTINGS = ("none", "wgan-gp", "sn"), ("A", "F")
 ALL_METHODS = make_preset().methods
+VARIED = ("D(n_dis=1)", "D(n_dis=10)", "A(alpha=0.0003)", "A(alpha=0.003)")
 STORIES = {
-    "full": (make_preset((*ALL_METHODS, "bssn(factor=0.7)", "bssn(factor=1.4)"), ("A", "F")), Story()),
+    "full": (make_preset((*ALL_METHODS, "bssn(factor=0.7)", "bssn(factor=1.4)"), ("A", "F", *VARIED)), Story()),
     "empty": (make_preset(), None),
     "one-trial": (make_preset(methods=("sn",), settings=("A",), seeds=1), Story()),
     "one-seed": (make_preset(METHODS, SETTINGS, seeds=1), Story(inception=False)),

@@ -8,16 +8,20 @@ import pandas as pd
 import pytest
 
 from dashboards.figures import FIGURES, StudyFrames
+from dashboards.figures.cells import ramp
+from dashboards.figures.curves import CurvesData
 from dashboards.figures.divergence import DivergenceData
-from dashboards.figures.heat_map import HeatMapData, ramp
+from dashboards.figures.heat_map import HeatMapData
+from dashboards.figures.landscape import LandscapeData
 from dashboards.figures.learning_curves import LearningCurvesData
 from dashboards.figures.metric_by_setting import MetricBySettingData
 from dashboards.figures.performance_profile import PerformanceProfileData
 from dashboards.figures.sample_grids import SampleGridsData, cell_words
 from dashboards.figures.style import contrast
 from dashboards.figures.time_per_update import TimePerUpdateData
+from sweeps.rules.larger_region import working_share
 from sweeps.statistics import divergence_rate, performance_profile
-from tests.dashboards.synthetic import Sweep
+from tests.dashboards.synthetic import Story, Sweep, make_preset, open_sweep
 
 
 def cell(table: pd.DataFrame, method: str, setting: str) -> pd.DataFrame:
@@ -186,3 +190,40 @@ def test_a_lost_grid_file_is_a_hole_and_no_failure(
     figure = FIGURES["sample-grids"]
     assert figure.draw(figure.prepare(moved)).width > 500
     assert "left out the sample grid" in caplog.text
+
+
+# --- What methods and settings vary in their names ---
+
+GRID = ("A", "A(alpha=0.0003)", "A(alpha=0.003)", "D(n_dis=1)", "D(n_dis=10)", "C(z_dim=16)")
+
+
+@pytest.fixture(scope="module")
+def varied(tmp_path_factory: pytest.TempPathFactory) -> StudyFrames:
+    preset = make_preset(("wgan-gp", "sn"), GRID, seeds=3)
+    return open_sweep(tmp_path_factory.mktemp("varied"), preset, Story(unfinished=7)).frames()
+
+
+def test_curves_show_every_seed_at_the_number_of_its_setting(varied: StudyFrames) -> None:
+    data = FIGURES["setting-curves"].prepare(varied)
+    assert isinstance(data, CurvesData)
+    assert data.fields == ("alpha", "z_dim", "n_dis")
+    assert data.panels == ("A, alpha varied", "C, z_dim varied", "D, n_dis varied")
+    assert len(data.runs) == 2 * 5 * 3
+    table = varied.headline
+    shown = data.runs.query("method == 'sn' and panel == 'D, n_dis varied' and value == 10").set_index("seed")["score"]
+    stored = table.pick_ordered("sn", ["D(n_dis=10)"])[0]
+    assert shown.loc[list(table.seeds)].to_numpy() == pytest.approx(stored, nan_ok=True)
+    assert set(data.runs["state"]) == {"scored", "missing"}
+
+
+def test_a_landscape_counts_the_settings_of_its_grid_where_a_method_works(varied: StudyFrames) -> None:
+    data = FIGURES["landscape"].prepare(varied)
+    assert isinstance(data, LandscapeData)
+    assert set(data.cells["alpha"]) == {0.0001, 0.0003, 0.003}, "D and C are no part of a row of learning rates"
+    assert len(data.cells) == 2 * 3
+    table = varied.headline
+    for method, share in zip(data.shares["method"], data.shares["share"], strict=True):
+        expected = working_share(table.pick(method, GRID[:3]), 0.5)
+        assert share == pytest.approx(float(np.nanmean(expected)), nan_ok=True)
+    half = 10 * 0.55
+    assert data.cells["works"].tolist() == (data.cells["median"] < half).tolist()

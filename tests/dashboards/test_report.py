@@ -32,6 +32,9 @@ from tests.dashboards.synthetic import (
 
 FETCHING = {"src", "srcset", "data", "poster", "action", "background", "formaction", "manifest"}
 
+# Figures of what is varied in names.
+OF_VARIED = ("landscape", "setting-curves", "variants")
+
 
 class Page(HTMLParser):
     """A page taken apart: tags with their attributes, text without scripts and styles, scripts of data."""
@@ -109,8 +112,8 @@ def test_every_figure_is_there_with_its_texts(full: Sweep, page: Page) -> None:
         data = figure.prepare(full.frames())
         for text in (figure.title, figure.question, figure.marks, data.seeds):
             assert text in page.text
-        assert bool(data.absent) == (name == "variants"), "no method of this sweep is varied"
-        if name not in ("sample-grids", "variants"):
+        assert bool(data.absent) == (name in OF_VARIED), "no method and no setting of this sweep is varied"
+        if name not in ("sample-grids", *OF_VARIED):
             assert f"spec-{name}" in page.specs
             chart = next(tag for tag in page.all("div") if tag.get("id") == f"chart-{name}")
             assert chart["aria-label"] == data.alt_text

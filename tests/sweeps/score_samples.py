@@ -49,11 +49,17 @@ def table_of(
 
 
 def equal_methods(
-    methods: Sequence[str], num_seeds: int, stream: np.random.Generator, *, noise: float = 0.2
+    methods: Sequence[str],
+    num_seeds: int,
+    stream: np.random.Generator,
+    *,
+    noise: float = 0.2,
+    num_settings: int = len(BASE),
 ) -> FloatArray:
-    """FIDs [M, S, K] of methods that differ in nothing but noise: log-normal about BASE."""
-    shape = (len(methods), len(BASE), num_seeds)
-    return np.asarray(BASE[None, :, None] * np.exp(noise * stream.standard_normal(shape)))
+    """FIDs [M, S, K] of methods that differ in nothing but noise: log-normal about BASE, again and again."""
+    base = np.resize(BASE, num_settings)
+    shape = (len(methods), num_settings, num_seeds)
+    return np.asarray(base[None, :, None] * np.exp(noise * stream.standard_normal(shape)))
 
 
 def small_preset(**changes: Any) -> Preset:

@@ -11,6 +11,8 @@ from sngan.errors import InputError
 from sngan.seeding import numpy_stream
 from sweeps.claims import Verdict, judge
 from sweeps.rules.evidence import MAX_SEEDS, Contrast, decide, unseen_rate
+from sweeps.rules.larger_region import working_share
+from sweeps.rules.trend import Trend, fitted_change
 from sweeps.scores import ScoreTable, worsened
 from sweeps.statistics import FloatArray
 from sweeps.studies.robustness_claims import ROBUSTNESS_CLAIMS
@@ -388,6 +390,77 @@ def test_wrong_arguments_are_input_errors(rule: str, contrast: dict[str, Any], m
     values = np.ones((3, 6, 3))
     with pytest.raises(InputError, match=message):
         verdict(claim, {"fid": table_of(values, RANKED)})
+
+
+# --- Rules of other studies than the robustness study ---
+
+ALONG = tuple(f"D(n_dis={number})" for number in (1, 2, 5, 10, 20))
+
+
+def along(falling: float, holding: float, num_seeds: int = 5) -> Verdict:
+    """The verdict on FIDs that get so many times worse from n_dis 1 to 20."""
+    noise = np.exp(0.03 * numpy_stream(0, "bootstrap", num_seeds).standard_normal((2, 5, num_seeds)))
+    x = np.log([1, 2, 5, 10, 20]) / np.log(20)
+    values = 40 * np.stack([falling**x, holding**x])[..., None] * noise
+    claim = Claim(name="trend", source="", sentence="", rule="trend",
+                  contrast={"settings": ALONG, "falling": ("weight-norm",), "holding": ("sn",)})  # fmt: skip
+    return verdict(claim, {"fid": table_of(values, ("weight-norm", "sn"), settings=ALONG)})
+
+
+@pytest.mark.parametrize(
+    ("falling", "holding", "expected"),
+    [
+        (3.0, 1.0, "supported"), (3.0, 0.5, "supported"), (1 / 3, 1.0, "contradicted"), (3.0, 3.0, "contradicted"),
+        (1.0, 1.0, "undecided"),
+    ],
+)  # fmt: skip
+def test_a_trend_is_found_where_it_is_and_excluded_where_it_is_not(
+    falling: float, holding: float, expected: str
+) -> None:
+    assert along(falling, holding).verdict == expected
+    assert along(falling, holding, num_seeds=2).verdict == "undecided"
+
+
+def test_a_trend_reads_the_ends_and_needs_one_number() -> None:
+    assert "n_dis 1, " in along(3.0, 1.0).explanation
+    assert "at n_dis 20" in along(3.0, 1.0).explanation
+    for settings in (("A", "B"), ("D(n_dis=1)",), ("D(n_dis=1)", "D(alpha=0.1)"), ("D(n_dis=1)", "E(n_dis=2)")):
+        with pytest.raises(InputError, match="one setting varied in one number"):
+            Trend(falling=("none",), holding=(), settings=settings)
+
+
+def test_fitted_change_is_that_of_a_line_in_the_logarithm() -> None:
+    numbers = np.array([1.0, 10.0, 100.0])
+    scores = np.array([[0.0, 1.0, 0.2], [0.5, 1.0, np.nan], [1.0, 1.0, 0.4]])
+    assert fitted_change(scores, numbers) == pytest.approx([1.0, 0.0, np.nan], nan_ok=True)
+
+
+def test_a_collapse_is_far_worse_and_a_little_worse_is_none() -> None:
+    claim = Claim(name="collapse", source="", sentence="", rule="worse-by",
+                  contrast={"method": "none", "reference": "sn", "ratio": 2.0})  # fmt: skip
+    noise = np.exp(0.05 * numpy_stream(0, "bootstrap").standard_normal((2, 6, 5)))
+    for factor, expected in ((4.0, "supported"), (1.2, "contradicted")):
+        values = BASE[None, :, None] * np.array([factor, 1.0])[:, None, None] * noise
+        assert verdict(claim, {"fid": table_of(values, ("none", "sn"))}).verdict == expected
+        assert verdict(claim, {"fid": table_of(values[..., :2], ("none", "sn"))}).verdict == "undecided"
+    gone = np.zeros((2, 6, 5), dtype=bool)
+    gone[0] = True
+    diverged = table_of(BASE[None, :, None] * noise, ("none", "sn"), diverged=gone)
+    assert verdict(claim, {"fid": diverged}).verdict == "supported"
+
+
+def test_a_region_is_the_share_of_the_settings_that_work() -> None:
+    scores = np.array([[0.9, 0.4], [0.6, np.nan], [0.5, 0.7], [0.0, 0.7]])
+    assert working_share(scores, 0.5) == pytest.approx([0.5, np.nan], nan_ok=True)
+    claim = Claim(name="region", source="", sentence="", rule="larger-region",
+                  contrast={"method": "sn", "others": ("none",)})  # fmt: skip
+    stream = numpy_stream(0, "bootstrap")
+    # At a floor of 7.8 a score of 1/2 is an FID of 78: SN works at all six settings, the other at two or three.
+    values = np.stack([np.full((6, 5), 40.0), np.where(stream.random((6, 5)) < 0.4, 50.0, 200.0)])
+    found = verdict(claim, {"fid": table_of(values, ("sn", "none"))})
+    assert found.verdict == "supported"
+    assert "SN works at 100 % of the settings" in found.explanation
+    assert verdict(claim, {"fid": table_of(values[::-1], ("sn", "none"))}).verdict == "contradicted"
 
 
 def test_settings_can_be_chosen() -> None:
