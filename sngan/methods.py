@@ -1,7 +1,7 @@
 """The methods and settings that the papers compare: what `python -m sngan list` shows and what studies sweep over.
 
 Both may be varied in their names: "orthonormal(coefficient=0.1)" is the method orthonormal with another value in that
-field of its regularizers, "D(n_dis=10)" the setting D with another n_dis, "C(width_factor=4)" the setting C with
+field of its regularizers, "orthonormal(loss=hinge)" with another loss, "D(n_dis=10)" the setting D with another n_dis, "C(width_factor=4)" the setting C with
 another value in that field of the config. Each takes part in everything as a method or setting of its own.
 """
 
@@ -77,13 +77,16 @@ class Methods(Varied[Method]):
     """The catalog of methods, which also answers to varied names."""
 
     def vary(self, entry: Method, changes: Mapping[str, str]) -> Method:
-        """The method with other values in fields of its regularizers; its name and label say which."""
-        regularizers = list(entry.regularizers)
+        """The method with another loss, or other values in fields of its regularizers; name and label say which."""
+        regularizers, loss = list(entry.regularizers), entry.loss
         told: dict[str, object] = {}
         for key, text in sorted(changes.items()):
+            if key == "loss":
+                told[key] = loss = coerce(LossName, text, f"{entry.name}.loss")
+                continue
             having = [position for position, r in enumerate(regularizers) if key in field_types(type(r))]
             if not having:
-                known = {name for r in regularizers for name in field_types(type(r))}
+                known = {"loss", *(name for r in regularizers for name in field_types(type(r)))}
                 raise unknown(f"field of method {entry.name!r}:", key, known)
             for position in having:
                 chosen = regularizers[position]
@@ -92,7 +95,7 @@ class Methods(Varied[Method]):
         words = ", ".join(f"{key} {written(value)}".replace("_", " ") for key, value in told.items())
         label = f"{entry.label} ({words})"
         return dataclasses.replace(
-            entry, name=varied_name(entry.name, told), label=label, regularizers=tuple(regularizers)
+            entry, name=varied_name(entry.name, told), label=label, loss=loss, regularizers=tuple(regularizers)
         )
 
 

@@ -18,6 +18,8 @@ def test_a_varied_method_differs_in_its_field_alone() -> None:
     assert varied.label == "Orthonormal (coefficient 0.1)"
     assert varied.regularizers == (Orthonormal(coefficient=0.1),)
     assert (varied.loss, varied.overrides, varied.source) == (method.loss, method.overrides, method.source)
+    hinge = METHODS["sn(loss=hinge)"]
+    assert hinge.apply(TrialConfig()).digest == METHODS["sn-hinge"].apply(TrialConfig()).digest
     assert METHODS["bssn(factor=0.7)"].regularizers == (BidirectionalSpectralNorm(), Scale(factor=0.7))
 
 
@@ -33,6 +35,7 @@ def test_the_same_variation_has_one_name_and_the_defaults_digest_is_the_methods_
     ("name", "expected"),
     [
         ("orthonormal(coeficient=1)", "coefficient"),
+        ("orthonormal(loss=hing)", "hinge"),
         ("orthonormal(coefficient=-1)", "coefficient is -1"),
         ("orthonormal(coefficient=x)", "must be of type float"),
         ("orthonormal(coefficient)", "NAME(FIELD=VALUE)"),
