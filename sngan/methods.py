@@ -1,8 +1,9 @@
 """The methods and settings that the papers compare: what `python -m sngan list` shows and what studies sweep over.
 
 Both may be varied in their names: "orthonormal(coefficient=0.1)" is the method orthonormal with another value in that
-field of its regularizers, "orthonormal(loss=hinge)" with another loss, "D(n_dis=10)" the setting D with another n_dis, "C(width_factor=4)" the setting C with
-another value in that field of the config. Each takes part in everything as a method or setting of its own.
+field of its regularizers, "orthonormal(loss=hinge)" with another loss, "D(n_dis=10)" the setting D with another n_dis,
+"C(width_factor=4)" the setting C with another value in that field of the config. Each takes part in everything as a
+method or setting of its own.
 """
 
 import dataclasses
