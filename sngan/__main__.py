@@ -67,10 +67,13 @@ def train(
 
     Example: python -m sngan train --method wgan-gp --setting A --set batch_size=32
     """
-    base = TrialConfig.from_dict({**_defaults_for(dataset), "dataset": dataset, "updates": updates, "seed": seed})
+    by_hand = _pairs(changes)
+    base = TrialConfig.from_dict(
+        {**_defaults_for(dataset, by_hand.get("architecture")), "dataset": dataset, "updates": updates, "seed": seed}
+    )
     defined = METHODS[method_name].apply(SETTINGS[setting_name].apply(base))
     # What is set by hand comes last: it wins over method and setting.
-    config = TrialConfig.from_dict({**defined.to_dict(), **_pairs(changes)})
+    config = TrialConfig.from_dict({**defined.to_dict(), **by_hand})
     options = RunOptions(
         cache_dir=cache_dir, storage_dir=out, device=device, num_threads=threads, data_dir=data_dir,
         inception_weights=inception_weights,
@@ -218,15 +221,20 @@ def _summary(entry: Callable[..., Any]) -> str:
     return " ".join((entry.__doc__ or "").split("\n\n")[0].split())
 
 
-def _defaults_for(dataset: str) -> dict[str, Any]:
-    """Protocols and architecture that suit a data set of the catalog."""
-    if dataset == "cifar10":
-        return {"architecture": "standard-cnn", "protocols": ["fid/gen5000-test10000-inception"]}
-    if dataset == "digits":
-        # N(0, 0.02) belongs to wide layers, as in the presets of studies.
-        narrow = {"generator_init": "glorot", "discriminator_init": "glorot"}
-        return {**narrow, "protocols": ["fid/gen600-test600-digits", "is/gen600x1-digits"]}
-    return {}
+def _defaults_for(dataset: str, architecture: str | None) -> dict[str, Any]:
+    """What suits a data set: an architecture where none is named, the initial weights of its source, protocols."""
+    protocols = {
+        "cifar10": ["fid/gen5000-test10000-inception"],
+        "digits": ["fid/gen600-test600-digits", "is/gen600x1-digits"],
+    }
+    name = architecture or ("standard-cnn" if dataset == "cifar10" else "small-cnn")
+    weights = ARCHITECTURES[name].initialization
+    return {
+        "architecture": name,
+        "generator_init": weights,
+        "discriminator_init": weights,
+        "protocols": protocols.get(dataset, []),
+    }
 
 
 def _announce(config: TrialConfig, defined: TrialConfig, method: str, setting: str) -> None:

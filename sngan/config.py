@@ -19,9 +19,10 @@ from sngan.regularizers import REGULARIZERS, Regularizer
 LossName = Literal["non-saturating", "hinge", "wasserstein"]
 # Raised by a change after which an equal config trains another network: results from before are then no longer found.
 TRAINING_VERSION = 1
-Initialization = Literal["normal-0.02", "lecun", "glorot", "orthonormal"]
+Conditioning = Literal["none", "projection", "concat", "auxiliary-classifier"]
+Initialization = Literal["normal-0.02", "lecun", "glorot", "glorot-residual", "orthonormal"]
 # The others are made from a matrix [d_out, d_in h w], which a transposed convolution's weight is not.
-GeneratorInitialization = Literal["normal-0.02", "glorot"]
+GeneratorInitialization = Literal["normal-0.02", "glorot", "glorot-residual"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +32,11 @@ class TrialConfig:
 
     dataset : name in the catalog, or the content name of a prepared data set of the user's ("images-1a2b3c4d5e6f").
     architecture : name in the catalog; the image size comes from the data set.
+    width_factor : multiplies feature maps of the discriminator: those into and out of the standard CNN's last
+        convolution (Fig. 4 of arXiv:1802.05957), all those of a ResNet (Tables 7 and 8). Above 0, up to 16.
+    conditioning : "none" knows no labels; else the generator's batch norm is conditional, and the discriminator has a
+        "projection" (Miyato and Koyama 2018), the label by "concat"enation (Table 6c), or tells it by an
+        "auxiliary-classifier" (the weights of Gulrajani et al. 2017: sngan.losses.CLASS_WEIGHTS).
     loss : eq. 15 (non-saturating, in softplus form), eq. 16-17 (hinge) of arXiv:1802.05957, or Wasserstein.
     regularizers : what is done to the discriminator.
     alpha, beta1, beta2 : Adam's learning rate and momenta in both networks; n_dis : discriminator updates per
@@ -54,6 +60,8 @@ class TrialConfig:
 
     dataset: str = "digits"
     architecture: str = "small-cnn"
+    width_factor: float = 1.0
+    conditioning: Conditioning = "none"
     loss: LossName = "non-saturating"
     regularizers: tuple[Regularizer, ...] = ()
     alpha: float = 1e-4
@@ -157,6 +165,7 @@ def _check_numbers(config: TrialConfig) -> None:
     for name in ("alpha", "adam_epsilon"):
         value = getattr(config, name)
         require(0 < value <= 1, f"config.{name}", value, "numbers above 0, up to 1")
+    require(0 < config.width_factor <= 16, "config.width_factor", config.width_factor, "numbers above 0, up to 16")
     for name in ("beta1", "beta2"):
         value = getattr(config, name)
         require(0 <= value < 1, f"config.{name}", value, "numbers from 0 to below 1")

@@ -5,6 +5,7 @@ Every loss is a pair of formulas: the discriminator's in (real_logits, fake_logi
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -48,3 +49,24 @@ for _loss in (
     ),
 ):
     LOSSES.add(_loss.name, _loss)
+
+
+# Of an auxiliary classifier's cross entropy in each network's loss: Gulrajani et al. 2017, arXiv:1704.00028, the code.
+CLASS_WEIGHTS = {"discriminator": 1.0, "generator": 0.1}
+
+
+def with_class_loss(
+    adversarial: Tensor,
+    network: Literal["discriminator", "generator"],
+    class_logits: Tensor | None,
+    labels: Tensor | None,
+) -> Tensor:
+    """The adversarial loss, a scalar, plus the weighted cross entropy of class logits [B, num_classes] at labels [B].
+
+    Without a classifier it is the adversarial loss alone. The discriminator's cross entropy is that of real images, the
+    generator's that of fake ones.
+    """
+    if class_logits is None:
+        return adversarial
+    assert labels is not None
+    return adversarial + CLASS_WEIGHTS[network] * F.cross_entropy(class_logits, labels)

@@ -10,8 +10,8 @@ from typing import Literal
 import numpy as np
 import torch
 
-Purpose = Literal["init-generator", "init-discriminator", "data", "latent", "dequantization", "penalty",
-                  "evaluation", "samples", "metric", "bootstrap"]  # fmt: skip
+Purpose = Literal["init-generator", "init-discriminator", "data", "latent", "labels", "dequantization",
+                  "penalty", "evaluation", "evaluation-labels", "samples", "metric", "bootstrap"]  # fmt: skip
 
 
 def stream_seed(seed: int, purpose: Purpose, *position: int) -> int:

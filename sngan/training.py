@@ -2,21 +2,23 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sngan.config import TrialConfig
 from sngan.datasets.batches import batch_indices, to_unit_range
-from sngan.losses import LOSSES
-from sngan.models import build_networks
+from sngan.losses import LOSSES, with_class_loss
+from sngan.models import Discriminator, build_networks
 from sngan.regularizers.base import Penalty, PenaltyInputs, Projection
 from sngan.regularizers.power_iteration import advance_power_iterations
 from sngan.seeding import torch_stream
 
-# What is summed on the device at every update and read at the next evaluation.
+# What is summed on the device at every update and read at the next evaluation; the discriminator's loss is without its
+# penalties, and with the cross entropy of its classifier where it has one.
 DISCRIMINATOR_SUMS = ("loss/discriminator", "loss/penalty", "logits/real", "logits/fake")
 
 
@@ -24,6 +26,7 @@ DISCRIMINATOR_SUMS = ("loss/discriminator", "loss/penalty", "logits/real", "logi
 class TrainState:
     """Everything that training changes: two networks, two optimizers, the random streams and the position.
 
+    num_classes : of a conditional trial, else None.
     update : generator updates done. sums : on the device, the sums of DISCRIMINATOR_SUMS since the last evaluation
     [4]; generator_sum : the same of the generator's loss, a scalar. A single non-finite loss makes its sum
     non-finite, so that divergence is seen at the next evaluation without asking the device at every update.
@@ -32,10 +35,11 @@ class TrainState:
     config: TrialConfig
     device: torch.device
     generator: nn.Module
-    discriminator: nn.Module
+    discriminator: Discriminator
     generator_optimizer: torch.optim.Adam
     discriminator_optimizer: torch.optim.Adam
     streams: dict[str, torch.Generator]
+    num_classes: int | None = None
     update: int = 0
     sums: Tensor = field(default_factory=lambda: torch.zeros(len(DISCRIMINATOR_SUMS)))
     generator_sum: Tensor = field(default_factory=lambda: torch.zeros(()))
@@ -43,11 +47,24 @@ class TrainState:
 
     @classmethod
     def start(
-        cls, config: TrialConfig, *, channels: int, image_size: int, device: torch.device | str = "cpu"
+        cls,
+        config: TrialConfig,
+        *,
+        channels: int,
+        image_size: int,
+        num_classes: int | None = None,
+        device: torch.device | str = "cpu",
     ) -> "TrainState":
-        """The state before the first update, a function of the config alone."""
+        """The state before the first update, a function of the config and of what the data set's images are like.
+
+        num_classes : of the data set, None where it has no labels; not looked at in an unconditional trial. Raises
+        InputError as `build_networks` does.
+        """
         device = torch.device(device)
-        generator, discriminator = build_networks(config, channels=channels, image_size=image_size)
+        generator, discriminator = build_networks(
+            config, channels=channels, image_size=image_size, num_classes=num_classes
+        )
+        conditional = config.conditioning != "none"
         generator.to(device).train()
         discriminator.to(device).train()
         state = cls(
@@ -62,7 +79,9 @@ class TrainState:
                 "latent": torch_stream(config.seed, "latent"),
                 "dequantization": torch_stream(config.seed, "dequantization"),
                 "penalty": torch_stream(config.seed, "penalty"),
+                **({"labels": torch_stream(config.seed, "labels")} if conditional else {}),
             },
+            num_classes=num_classes if conditional else None,
         )
         state.reset_sums()
         return state
@@ -123,8 +142,17 @@ def _adam(network: nn.Module, config: TrialConfig) -> torch.optim.Adam:
     )
 
 
-def train(state: TrainState, images: np.ndarray, until: int) -> None:
+class Draw(NamedTuple):
+    """What the generator makes images of: latents [B, z_dim] and, in a conditional trial, classes int64 [B]."""
+
+    latents: Tensor
+    labels: Tensor | None
+
+
+def train(state: TrainState, images: NDArray[np.uint8], until: int, labels: NDArray[np.int64] | None = None) -> None:
     """Train in place up to `until` generator updates on the real images, uint8 [N, C, H, W].
+
+    labels : int64 [N], from 0 to num_classes - 1; a conditional trial needs them, another one does not look at them.
 
     This is the whole algorithm, and the only place where weights move.
     """
@@ -137,59 +165,64 @@ def train(state: TrainState, images: np.ndarray, until: int) -> None:
     while state.update < until:
         # A linear schedule reaches 0 right after the last update.
         _set_learning_rate(state)
-        latents = None
+        drawn = None
 
         if config.update_order == "generator-first":
-            _update_generator(state, _latents(state, config.generator_batch_size))
+            _update_generator(state, _draw(state, config.generator_batch_size))
 
         for step in range(config.n_dis):
             # Power iterations advance once, here: everything in this update sees the same effective weights.
             advance_power_iterations(discriminator)
 
-            # Real images by position, so that the order of the data depends on the seed alone.
-            real = _real_images(state, images, step)
+            # Real images by position, so that the order of the data depends on the seed alone; classes go with them.
+            real, real_labels = _real_batch(state, images, labels, step)
 
             # Fake images without a graph: this update does not reach into the generator.
-            latents = _latents(state, config.batch_size)
+            drawn = _draw(state, config.batch_size)
+            fake_labels = drawn.labels
             with torch.no_grad():
-                fake = generator(latents)
+                fake = generator(*drawn)
 
-            # Logits of both.
+            # Judgements of both.
             if config.discriminator_forward == "joint":
-                real_logits, fake_logits = discriminator(torch.cat([real, fake])).split(config.batch_size)
+                both = discriminator.judge(torch.cat([real, fake]), _joined(real_labels, fake_labels))
+                of_real, of_fake = both.split(config.batch_size)
             else:
-                real_logits, fake_logits = discriminator(real), discriminator(fake)
+                of_real, of_fake = discriminator.judge(real, real_labels), discriminator.judge(fake, fake_labels)
 
             # Loss and penalties.
-            adversarial = loss.discriminator(real_logits, fake_logits)
-            inputs = PenaltyInputs(discriminator, real, fake, state.streams["penalty"])
+            adversarial = loss.discriminator(of_real.logits, of_fake.logits)
+            main = with_class_loss(adversarial, "discriminator", of_real.class_logits, real_labels)
+            inputs = PenaltyInputs(discriminator, real, fake, state.streams["penalty"], real_labels, fake_labels)
             penalty = sum((p(inputs) for p in penalties), torch.zeros((), device=state.device))
 
             # Step, then put the weights back where a projection wants them.
             state.discriminator_optimizer.zero_grad()
-            torch.autograd.backward(adversarial + penalty)
+            torch.autograd.backward(main + penalty)
             state.discriminator_optimizer.step()
             with torch.no_grad():
                 for projection in projections:
                     projection.project_(discriminator)
 
                 # Remember for the next evaluation, without waiting for the device.
-                state.sums += torch.stack([adversarial, penalty, real_logits.mean(), fake_logits.mean()])
+                state.sums += torch.stack([main, penalty, of_real.logits.mean(), of_fake.logits.mean()])
 
         if config.update_order == "discriminator-first":
             reused = config.generator_latents == "reused"
-            fresh = None if reused else _latents(state, config.generator_batch_size)
-            _update_generator(state, latents if fresh is None else fresh)
+            fresh = None if reused else _draw(state, config.generator_batch_size)
+            _update_generator(state, drawn if fresh is None else fresh)
 
         state.update += 1
         state.num_summed += 1
 
 
-def _update_generator(state: TrainState, latents: Tensor | None) -> None:
+def _update_generator(state: TrainState, drawn: Draw | None) -> None:
     """One step of the generator's optimizer; the discriminator passes gradients on but keeps its weights."""
-    assert latents is not None
+    assert drawn is not None
     state.discriminator.requires_grad_(False)
-    loss = LOSSES[state.config.loss].generator(state.discriminator(state.generator(latents)))
+    judged = state.discriminator.judge(state.generator(*drawn), drawn.labels)
+    adversarial = LOSSES[state.config.loss].generator(judged.logits)
+    loss = with_class_loss(adversarial, "generator", judged.class_logits, drawn.labels)
     state.generator_optimizer.zero_grad()
     torch.autograd.backward(loss)
     state.generator_optimizer.step()
@@ -197,20 +230,35 @@ def _update_generator(state: TrainState, latents: Tensor | None) -> None:
     state.generator_sum += loss.detach()
 
 
-def _latents(state: TrainState, num: int) -> Tensor:
-    """The next `num` latents z ~ N(0, I), [num, z_dim]."""
-    z = torch.randn(num, state.config.z_dim, generator=state.streams["latent"])
-    return z.to(state.device, non_blocking=True)
+def _draw(state: TrainState, num: int) -> Draw:
+    """The next `num` latents z ~ N(0, I), and in a conditional trial as many classes, all equally likely."""
+    z = torch.randn(num, state.config.z_dim, generator=state.streams["latent"]).to(state.device, non_blocking=True)
+    if state.num_classes is None:
+        return Draw(z, None)
+    labels = torch.randint(state.num_classes, (num,), generator=state.streams["labels"])
+    return Draw(z, labels.to(state.device, non_blocking=True))
 
 
-def _real_images(state: TrainState, images: np.ndarray, step: int) -> Tensor:
-    """The real batch [B, C, H, W] in [-1, 1] of discriminator update `step` of this generator update."""
+def _real_batch(
+    state: TrainState, images: NDArray[np.uint8], labels: NDArray[np.int64] | None, step: int
+) -> tuple[Tensor, Tensor | None]:
+    """The real images [B, C, H, W] in [-1, 1] of discriminator update `step` of this generator update, and in a
+    conditional trial their classes int64 [B].
+    """
     config = state.config
     index = state.update if config.real_batches == "shared" else state.update * config.n_dis + step
-    chosen = images[batch_indices(config.seed, index, config.batch_size, len(images))]
-    batch = torch.from_numpy(chosen).to(state.device, non_blocking=True)
+    positions = batch_indices(config.seed, index, config.batch_size, len(images))
+    batch = torch.from_numpy(images[positions]).to(state.device, non_blocking=True)
     noise = state.streams["dequantization"] if config.dequantization else None
-    return to_unit_range(batch, noise)
+    real = to_unit_range(batch, noise)
+    if state.num_classes is None:
+        return real, None
+    assert labels is not None, "a conditional trial is trained with labels"
+    return real, torch.from_numpy(labels[positions]).to(state.device, non_blocking=True)
+
+
+def _joined(real_labels: Tensor | None, fake_labels: Tensor | None) -> Tensor | None:
+    return None if real_labels is None or fake_labels is None else torch.cat([real_labels, fake_labels])
 
 
 def _set_learning_rate(state: TrainState) -> None:

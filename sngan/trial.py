@@ -25,10 +25,12 @@ _UPDATES_PER_STRETCH = 10
 
 
 def check_names(config: TrialConfig, device: str) -> None:
-    """Raise InputError for a data set, architecture, protocol or device that does not exist. Opens nothing."""
+    """Raise InputError for a data set, architecture, protocol or device that does not exist, and for a width factor
+    that does not suit the architecture. Opens nothing.
+    """
     if not config.dataset.startswith("images-"):  # the content name of a user's own set
         DATASETS[config.dataset]
-    ARCHITECTURES[config.architecture]
+    ARCHITECTURES[config.architecture].widths(config.width_factor)
     for protocol in config.protocols:
         parse(protocol)
     if device != "auto":
@@ -42,7 +44,7 @@ def describe_inputs(config: TrialConfig, options: RunOptions) -> dict[str, str]:
     """
     device = _device(options)
     dataset = _open(config, options)
-    TrainState.start(config, channels=dataset.channels, image_size=dataset.image_size, device=device)
+    _start(config, dataset, device)
     evaluator = cached_evaluator(config.protocols, dataset, options)
     extractors = {f"extractor_{name}": identity for name, identity in evaluator.extractors.items()}
     return {"dataset": dataset.name, "dataset_digest": dataset.digest, **extractors}
@@ -96,7 +98,7 @@ def evaluate_checkpoint(path: Path, protocols: Sequence[str], options: RunOption
     saved = load_any_checkpoint(path)
     config = TrialConfig.from_dict(saved["config"])
     dataset = _open(config, options)
-    state = TrainState.start(config, channels=dataset.channels, image_size=dataset.image_size, device=_device(options))
+    state = _start(config, dataset, _device(options))
     state.update = saved["training"]["update"]
     state.generator.load_state_dict(saved["training"]["generator"])
     return Evaluator(protocols, dataset, options).evaluate(lambda num: generate(state, num))
@@ -109,13 +111,8 @@ class _Run:
         self.config = config
         self.options = options
         self.dataset = _open(config, options)
-        self.images = self.dataset.splits["train"].images
-        self.state = TrainState.start(
-            config,
-            channels=self.dataset.channels,
-            image_size=self.dataset.image_size,
-            device=_device(options),
-        )
+        self.split = self.dataset.splits["train"]
+        self.state = _start(config, self.dataset, _device(options))
         self.evaluator = cached_evaluator(config.protocols, self.dataset, options)
         self.evaluations: list[Evaluation] = []
         self.outcome: Outcome | None = None
@@ -137,7 +134,8 @@ class _Run:
         """Train up to `target` updates, saving a checkpoint whenever one is due."""
         while self.state.update < target:
             with self._clock("train_s"):
-                train(self.state, self.images, min(self.state.update + _UPDATES_PER_STRETCH, target))
+                until = min(self.state.update + _UPDATES_PER_STRETCH, target)
+                train(self.state, self.split.images, until, self.split.labels)
             if time.monotonic() - self._saved_at > self.options.checkpoint_every_s:
                 self.save()
 
@@ -242,6 +240,17 @@ def _set_up_torch(options: RunOptions) -> None:
 
 def _open(config: TrialConfig, options: RunOptions) -> Dataset:
     return open_dataset(config.dataset, cache_dir=options.cache_dir, data_dir=options.data_dir)
+
+
+def _start(config: TrialConfig, dataset: Dataset, device: torch.device) -> TrainState:
+    labelled = dataset.splits["train"].labels is not None  # a set may have classes and train on images without
+    return TrainState.start(
+        config,
+        channels=dataset.channels,
+        image_size=dataset.image_size,
+        num_classes=dataset.num_classes if labelled else None,
+        device=device,
+    )
 
 
 def _named_device(name: str) -> torch.device:

@@ -5,23 +5,42 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from sngan.config import TrialConfig
-from sngan.models.base import ARCHITECTURES, InsertLayer
+from sngan.errors import InputError
+from sngan.models.base import ARCHITECTURES, Discriminator, InsertLayer
+from sngan.models.conditioning import Condition
 from sngan.models.initialization import initialize
 from sngan.regularizers.base import Normalization, PlacedLayer, Reparametrization, weighted_layers
 from sngan.seeding import torch_stream
 
 
-def build_networks(config: TrialConfig, *, channels: int, image_size: int) -> tuple[nn.Module, nn.Module]:
+def build_networks(
+    config: TrialConfig, *, channels: int, image_size: int, num_classes: int | None = None
+) -> tuple[nn.Module, Discriminator]:
     """Generator and discriminator on the CPU, initialized, with normalizations and reparametrizations in place.
 
-    Raises InputError when the architecture is not made for the image size.
+    num_classes : of the data set, None where it has no labels; not looked at in an unconditional trial.
+
+    Raises InputError when the architecture is not made for the image size or the width factor, and when a conditional
+    trial has no labels.
     """
     architecture = ARCHITECTURES[config.architecture]
     architecture.check(image_size)
-    generator = architecture.generator(z_dim=config.z_dim, channels=channels, image_size=image_size)
+    condition = _condition(config, num_classes)
+    generator = architecture.generator(
+        z_dim=config.z_dim,
+        channels=channels,
+        image_size=image_size,
+        num_classes=None if condition is None else condition.num_classes,
+    )
     initialize(generator, config.generator_init, torch_stream(config.seed, "init-generator"))
 
-    discriminator = architecture.discriminator(channels=channels, image_size=image_size, insert=_inserted_layer(config))
+    discriminator = architecture.discriminator(
+        channels=channels,
+        image_size=image_size,
+        insert=_inserted_layer(config),
+        condition=condition,
+        width_factor=config.width_factor,
+    )
     stream = torch_stream(config.seed, "init-discriminator")
     initialize(discriminator, config.discriminator_init, stream)
     # After initialization: a parametrized weight can no longer be initialized in place.
@@ -29,12 +48,24 @@ def build_networks(config: TrialConfig, *, channels: int, image_size: int) -> tu
     layers = _placed_layers(discriminator, channels, image_size) if reparametrizations else []
     for regularizer in sorted(reparametrizations, key=lambda r: r.stage):
         for placed, module in zip(layers, regularizer.parametrizations(layers, stream), strict=True):
-            for name in regularizer.tensors:
+            # A layer without a bias has none to act on.
+            for name in (name for name in regularizer.tensors if getattr(placed.layer, name) is not None):
                 parametrize.register_parametrization(placed.layer, name, module, unsafe=True)
     return generator, discriminator
 
 
-def _placed_layers(discriminator: nn.Module, channels: int, image_size: int) -> list[PlacedLayer]:
+def _condition(config: TrialConfig, num_classes: int | None) -> Condition | None:
+    if config.conditioning == "none":
+        return None
+    if num_classes is None:
+        raise InputError(
+            f"config.conditioning is {config.conditioning!r}, but the training images of data set {config.dataset!r} "
+            "have no labels.\nAllowed: 'none', or a data set with labels."
+        )
+    return Condition(config.conditioning, num_classes)
+
+
+def _placed_layers(discriminator: Discriminator, channels: int, image_size: int) -> list[PlacedLayer]:
     """The layers with the sizes of their inputs, as one empty image sees them."""
     sizes: dict[nn.Module, tuple[int, int]] = {}
 
@@ -46,7 +77,7 @@ def _placed_layers(discriminator: nn.Module, channels: int, image_size: int) -> 
     hooks = [layer.register_forward_pre_hook(note) for layer in layers]
     discriminator.eval()
     with torch.no_grad():
-        discriminator(torch.zeros(1, channels, image_size, image_size))
+        discriminator(torch.zeros(1, channels, image_size, image_size), torch.zeros(1, dtype=torch.int64))
     discriminator.train()
     for hook in hooks:
         hook.remove()

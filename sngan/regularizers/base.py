@@ -78,13 +78,15 @@ class Normalization(Regularizer):
 @dataclass(frozen=True)
 class PenaltyInputs:
     """What a penalty may look at: the discriminator, real and fake images [B, C, H, W] in [-1, 1] without gradient,
-    and the random stream that belongs to penalties.
+    the random stream that belongs to penalties, and in a conditional trial the classes int64 [B] of both.
     """
 
     discriminator: nn.Module
     real: Tensor
     fake: Tensor
     stream: torch.Generator
+    real_labels: Tensor | None = None
+    fake_labels: Tensor | None = None
 
 
 @dataclass(frozen=True)

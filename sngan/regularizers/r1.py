@@ -26,4 +26,5 @@ class R1(Penalty):
 
     def __call__(self, inputs: PenaltyInputs) -> Tensor:
         """The penalty, a scalar."""
-        return 0.5 * self.gamma * squared_gradient_norms(inputs.discriminator, inputs.real).mean()
+        squares = squared_gradient_norms(inputs.discriminator, inputs.real, inputs.real_labels)
+        return 0.5 * self.gamma * squares.mean()

@@ -208,7 +208,7 @@ def test_describe_inputs_names_content(tiny: TrialConfig, options: RunOptions) -
     ("change", "expected"),
     [
         ({"dataset": "digit"}, "digits"),
-        ({"architecture": "standard-cnn"}, "32, 48 pixels, not 8"),
+        ({"architecture": "standard-cnn"}, "32, 48, 64 pixels, not 8"),
         ({"architecture": "standard-cn"}, "standard-cnn"),
         ({"protocols": ("fid/gen600-test600-digit",)}, "Did you mean 'digits'"),
         ({"protocols": ("fid/gen600-test601-digits",)}, "600"),
