@@ -4,7 +4,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -79,7 +79,7 @@ def train(
         inception_weights=inception_weights,
     )  # fmt: skip
     check_names(config, device)
-    _announce(config, defined, method_name, setting_name)
+    _announce(config, by_hand, method_name, setting_name)
     outcome = run_trial(config, options, _print_evaluation)
     reason = f" ({outcome.reason})" if outcome.reason else ""
     click.echo(f"{outcome.state}{reason}: {outcome.train_s:.1f} s training, {outcome.evaluate_s:.1f} s measuring")
@@ -237,11 +237,12 @@ def _defaults_for(dataset: str, architecture: str | None) -> dict[str, Any]:
     }
 
 
-def _announce(config: TrialConfig, defined: TrialConfig, method: str, setting: str) -> None:
+def _announce(config: TrialConfig, by_hand: Mapping[str, str], method: str, setting: str) -> None:
     """Say what is trained, with what was set by hand, and warn where nothing will be measured."""
-    changed = [line.partition(" here,")[0] for line in config.differences(defined.to_dict())]
-    by_hand = f"; set by hand: {', '.join(changed)}" if changed else ""
-    click.echo(f"trial {config.digest}: {method} at setting {setting}, seed {config.seed}{by_hand}")
+    values = config.to_dict()
+    changed = ", ".join(f"{key}: {values[key]!r}" for key in sorted(by_hand))
+    told = f"; set by hand: {changed}" if changed else ""
+    click.echo(f"trial {config.digest}: {method} at setting {setting}, seed {config.seed}{told}")
     if not config.protocols:
         example = "--set protocols=fid/gen1000-train1000-inception"
         click.echo(f"no protocol is given: nothing will be measured. For example: {example}", err=True)

@@ -39,10 +39,11 @@ class Evaluation:
     """The state of a trial after `update` generator updates.
 
     diagnostics : means since the evaluation before: "loss/discriminator", "loss/generator", "loss/penalty",
-        "logits/real", "logits/fake", "seconds_per_update".
+        "logits/real", "logits/fake", "seconds_per_update". The losses of both networks are without penalties, and with
+        the cross entropy of an auxiliary classifier.
     train_s, evaluate_s : seconds spent so far, over all attempts, in training and in measuring.
-    samples : PNG file with a grid of 8 x 8 images, relative to RunOptions.storage_dir, or None. The same latents at
-        every update and in every method.
+    samples : PNG file with a grid of 8 x 8 images, or of a column for each of up to 16 classes, relative to
+        RunOptions.storage_dir, or None. The same latents at every update and in every method.
     """
 
     update: int

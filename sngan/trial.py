@@ -15,7 +15,7 @@ from sngan.datasets import DATASETS, Dataset, open_dataset
 from sngan.errors import InputError
 from sngan.metrics.evaluator import Evaluator, cached_evaluator
 from sngan.metrics.protocols import parse
-from sngan.models import ARCHITECTURES
+from sngan.models import ARCHITECTURES, condition_of
 from sngan.results import Evaluation, Outcome, Report, RunOptions, Score
 from sngan.sampling import generate, save_grid
 from sngan.training import TrainState, train
@@ -25,12 +25,15 @@ _UPDATES_PER_STRETCH = 10
 
 
 def check_names(config: TrialConfig, device: str) -> None:
-    """Raise InputError for a data set, architecture, protocol or device that does not exist, and for a width factor
-    that does not suit the architecture. Opens nothing.
+    """Raise InputError for a data set, architecture, protocol or device that does not exist, for a width factor that
+    does not suit the architecture, and for a data set of the catalog that does not suit the trial. Opens nothing.
     """
+    architecture = ARCHITECTURES[config.architecture]
+    architecture.widths(config.width_factor)
     if not config.dataset.startswith("images-"):  # the content name of a user's own set
-        DATASETS[config.dataset]
-    ARCHITECTURES[config.architecture].widths(config.width_factor)
+        entry = DATASETS[config.dataset]
+        architecture.check(entry.image_size)
+        condition_of(config, entry.num_classes)
     for protocol in config.protocols:
         parse(protocol)
     if device != "auto":

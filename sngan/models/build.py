@@ -25,7 +25,7 @@ def build_networks(
     """
     architecture = ARCHITECTURES[config.architecture]
     architecture.check(image_size)
-    condition = _condition(config, num_classes)
+    condition = condition_of(config, num_classes)
     generator = architecture.generator(
         z_dim=config.z_dim,
         channels=channels,
@@ -54,7 +54,11 @@ def build_networks(
     return generator, discriminator
 
 
-def _condition(config: TrialConfig, num_classes: int | None) -> Condition | None:
+def condition_of(config: TrialConfig, num_classes: int | None) -> Condition | None:
+    """How the discriminator of a trial is conditional; None where it is not.
+
+    Raises InputError for a conditional trial on images without labels (num_classes None).
+    """
     if config.conditioning == "none":
         return None
     if num_classes is None:

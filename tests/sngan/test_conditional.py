@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from sngan.config import Conditioning, TrialConfig
-from sngan.datasets import open_dataset
+from sngan.datasets import DATASETS, open_dataset
 from sngan.errors import InputError
 from sngan.losses import with_class_loss
 from sngan.methods import METHODS
@@ -26,7 +26,7 @@ from sngan.results import Evaluation, RunOptions
 from sngan.sampling import generate, save_grid
 from sngan.seeding import torch_stream
 from sngan.training import TrainState, train
-from sngan.trial import describe_inputs, evaluate_checkpoint, run_trial
+from sngan.trial import check_names, describe_inputs, evaluate_checkpoint, run_trial
 
 CONDITIONS = [kind for kind in get_args(Conditioning) if kind != "none"]
 NUM_CLASSES = 5
@@ -240,10 +240,10 @@ def test_the_classifier_learns_to_tell_classes(
     tiny: TrialConfig, images: NDArray[np.uint8], labels: NDArray[np.int64]
 ) -> None:
     config = METHODS["sn"].apply(tiny).replace(
-        conditioning="auxiliary-classifier", discriminator_init="glorot", alpha=2e-3, updates=100
+        conditioning="auxiliary-classifier", discriminator_init="glorot", alpha=2e-3, updates=60
     )  # fmt: skip
     state = start(config)
-    train(state, images, 100, labels)
+    train(state, images, 60, labels)
     x = torch.from_numpy(images).float() / 127.5 - 1
     told = state.discriminator.judge(x).class_logits.argmax(1)
     assert (told == torch.from_numpy(labels)).float().mean() > 0.6, "chance is 0.2"
@@ -330,5 +330,9 @@ def test_training_images_without_labels_are_refused_before_training(
     monkeypatch.setattr("sngan.trial.open_dataset", lambda *args, **kwargs: without)
     with pytest.raises(InputError, match="the training images of data set 'digits' have no labels"):
         describe_inputs(tiny.replace(conditioning="projection"), options)
+    entry = dataclasses.replace(DATASETS["digits"], num_classes=None)
+    monkeypatch.setitem(DATASETS._entries, "digits", entry)
+    with pytest.raises(InputError, match="have no labels"):
+        check_names(tiny.replace(conditioning="concat"), "cpu")
     with pytest.raises(InputError, match="auxiliary-classifier, concat, none, projection"):
         TrialConfig.from_dict({"conditioning": "acgan"})

@@ -59,6 +59,11 @@ def test_a_width_factor_that_cannot_be_is_refused(factor: float, expected: str) 
         check_names(TrialConfig(architecture="standard-cnn", width_factor=factor), "cpu")
 
 
+def test_a_data_set_of_another_size_is_refused_before_anything_is_opened() -> None:
+    with pytest.raises(InputError, match="32, 48, 64 pixels, not 8"):
+        check_names(TrialConfig(architecture="standard-cnn"), "cpu")
+
+
 def test_another_image_size_is_refused_with_the_allowed_ones() -> None:
     with pytest.raises(InputError, match="32, 48, 64 pixels, not 8"):
         build_networks(TrialConfig(architecture="standard-cnn"), channels=3, image_size=8)
