@@ -11,9 +11,7 @@ from sngan.datasets.writer import DatasetWriter
 from sngan.errors import unknown
 from sngan.registry import Registry
 
-
-Progress = Callable[[int, int], None]
-"""Called from the preparing thread with the numbers of images done and in all."""
+Progress = Callable[[int, int], None]  # images done, images in all
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

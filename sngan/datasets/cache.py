@@ -18,10 +18,10 @@ import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
+from sngan.datasets.array_file import writing_to
 from sngan.datasets.base import Dataset, ImageSplit
 from sngan.datasets.journal import forget_journal, read_journal
 from sngan.datasets.manifest import Manifest, StoredArray, StoredSplit, content_digest, damaged
-from sngan.datasets.writer import writing_to
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ def build(cache_dir: Path, key: str, fill: Callable[[Path], Manifest]) -> Path:
     journal vouches for.
     """
     folder = datasets_dir(cache_dir)
-    partial = partial_dir(cache_dir, key)
+    partial = folder / f".{key}.partial"
     with writing_to(folder):
         if partial.exists() and read_journal(partial) is None:
             shutil.rmtree(partial)  # of a process that was killed: the lock is ours
@@ -76,11 +76,6 @@ def build(cache_dir: Path, key: str, fill: Callable[[Path], Manifest]) -> Path:
     finally:
         if read_journal(partial) is None:
             shutil.rmtree(partial, ignore_errors=True)
-
-
-def partial_dir(cache_dir: Path, key: str) -> Path:
-    """The hidden folder in which the data set `key` is being written."""
-    return datasets_dir(cache_dir) / f".{key}.partial"
 
 
 def _publish(partial: Path, final: Path) -> Path:

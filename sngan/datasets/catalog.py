@@ -2,14 +2,13 @@
 
 import logging
 import re
-import shutil
 from pathlib import Path
 
 from sngan.datasets.base import DATASETS, Dataset, DatasetEntry, Progress
-from sngan.datasets.cache import build, datasets_dir, is_prepared, open_prepared, partial_dir, preparing
+from sngan.datasets.cache import build, datasets_dir, is_prepared, open_prepared, preparing
 from sngan.datasets.manifest import Manifest
 from sngan.datasets.user import VERSION as USER_VERSION
-from sngan.datasets.writer import DatasetWriter, writing_to
+from sngan.datasets.writer import DatasetWriter
 from sngan.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -44,22 +43,8 @@ def open_entry(
         with preparing(cache_dir, folder.name):
             if not is_prepared(folder):  # else another process has prepared it while this one waited
                 logger.info("preparing data set %s in %s", entry.name, folder)
-                _check_room(entry, partial_dir(cache_dir, folder.name))
                 build(cache_dir, folder.name, lambda partial: _fill(entry, partial, data_dir, progress))
     return open_prepared(folder)
-
-
-def _check_room(entry: DatasetEntry, partial: Path) -> None:
-    """Raise InputError now rather than hours later when the cache's disk is too small for the data set."""
-    with writing_to(partial.parent):
-        num_free = shutil.disk_usage(partial.parent).free
-        num_kept = sum(path.stat().st_size for path in partial.glob("*.npy"))
-    if num_free + num_kept < entry.prepared_bytes:
-        raise InputError(
-            f"{entry.name} takes {entry.prepared_bytes / 1e9:.1f} GB, and {partial.parent} has "
-            f"{(num_free + num_kept) / 1e9:.1f} GB left for it.\n"
-            "Free some space there or choose another cache folder."
-        )
 
 
 def _fill(entry: DatasetEntry, folder: Path, data_dir: Path | None, progress: Progress | None) -> Manifest:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sngan.datasets.writer import writing_to
+from sngan.datasets.array_file import writing_to
 from sngan.errors import InputError, one_line
 
 _NETWORK = (

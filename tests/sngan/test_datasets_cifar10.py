@@ -202,7 +202,7 @@ def test_our_sums_are_those_of_torchvision() -> None:
     assert PYTHON.splits["train"] == dict(datasets.CIFAR10.train_list)
     assert PYTHON.splits["test"] == dict(datasets.CIFAR10.test_list)
     assert PYTHON.folder == datasets.CIFAR10.base_folder
-    assert (URL, ARCHIVE_MD5) == (datasets.CIFAR10.url, datasets.CIFAR10.tgz_md5)
+    assert (datasets.CIFAR10.url, datasets.CIFAR10.tgz_md5) == (URL, ARCHIVE_MD5)
 
 
 @pytest.fixture
