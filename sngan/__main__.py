@@ -261,8 +261,9 @@ def _summary(entry: Callable[..., Any]) -> str:
 
 def _defaults_for(dataset: str) -> dict[str, Any]:
     """Protocols and architecture that suit a data set of the catalog."""
-    if dataset == "cifar10":
-        return {"architecture": "standard-cnn", "protocols": ["fid/gen5000-test10000-inception"]}
+    num_real = {"cifar10": 10_000, "stl10": 8_000}.get(dataset)  # all test images
+    if num_real is not None:
+        return {"architecture": "standard-cnn", "protocols": [f"fid/gen5000-test{num_real}-inception"]}
     if dataset == "digits":
         # N(0, 0.02) belongs to wide layers, as in the presets of studies.
         narrow = {"generator_init": "glorot", "discriminator_init": "glorot"}
