@@ -60,8 +60,10 @@ OFFICIAL = {
 }
 
 
-def stl10_entry(official: Mapping[str, OfficialImages]) -> DatasetEntry:
-    """The data set of these files: split -> file. The catalog's is that of `OFFICIAL`."""
+def stl10_entry(
+    official: Mapping[str, OfficialImages], *, url: str = URL, archive_md5: str = ARCHIVE_MD5
+) -> DatasetEntry:
+    """The data set of these files, split -> file, and of the archive with them. The catalog's is that of `OFFICIAL`."""
     return DatasetEntry(
         name="stl10",
         version=1,
@@ -71,7 +73,7 @@ def stl10_entry(official: Mapping[str, OfficialImages]) -> DatasetEntry:
         num_classes=None,
         num_images={split: images.num_images for split, images in official.items()},
         download_mb=2640,
-        prepare=partial(_prepare, official),
+        prepare=partial(_prepare, official, url, archive_md5),
     )
 
 
@@ -80,12 +82,14 @@ def read_images(data: bytes) -> NDArray[np.uint8]:
     return np.frombuffer(data, np.uint8).reshape(-1, 3, _SIZE, _SIZE).swapaxes(2, 3)
 
 
-def _prepare(official: Mapping[str, OfficialImages], writer: DatasetWriter, data_dir: Path | None) -> None:
+def _prepare(
+    official: Mapping[str, OfficialImages], url: str, archive_md5: str, writer: DatasetWriter, data_dir: Path | None
+) -> None:
     if data_dir is not None:
         _write_splits(official, writer, data_dir)
         return
     with writer.scratch() as scratch:
-        download(scratch, URL, ARCHIVE_MD5, hint=_HINT, unpack=False)
+        download(scratch, url, archive_md5, hint=_HINT, unpack=False)
         _write_splits(official, writer, scratch)
 
 

@@ -1,17 +1,13 @@
 """CIFAR-10's two official versions, on small files of the same formats, and on the real ones where they are."""
 
 import hashlib
-import http.server
 import io
 import os
 import pickle
 import socket
 import struct
 import tarfile
-import threading
-from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -203,24 +199,6 @@ def test_our_sums_are_those_of_torchvision() -> None:
     assert PYTHON.splits["test"] == dict(datasets.CIFAR10.test_list)
     assert PYTHON.folder == datasets.CIFAR10.base_folder
     assert (datasets.CIFAR10.url, datasets.CIFAR10.tgz_md5) == (URL, ARCHIVE_MD5)
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[tuple[str, Path]]:
-    """A web server on this machine: its address and the folder that it serves."""
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            pass
-
-    served = tmp_path / "served"
-    served.mkdir()
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=served)) as http_server:
-        thread = threading.Thread(target=http_server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield f"http://127.0.0.1:{http_server.server_port}", served
-        http_server.shutdown()
-        thread.join()
 
 
 def test_the_official_archive_is_downloaded_checked_and_read(tmp_path: Path, server, python) -> None:

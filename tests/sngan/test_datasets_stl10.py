@@ -11,9 +11,9 @@ from PIL import Image
 from sngan.datasets import Dataset, DatasetEntry, open_dataset
 from sngan.datasets.catalog import open_entry
 from sngan.datasets.pixels import halve
-from sngan.datasets.stl10 import ARCHIVE, ARCHIVE_MD5, FOLDER, OFFICIAL, URL, read_images
+from sngan.datasets.stl10 import ARCHIVE, ARCHIVE_MD5, FOLDER, OFFICIAL, URL, OfficialImages, read_images, stl10_entry
 from sngan.errors import InputError
-from tests.sngan.official_files import picture, stl10
+from tests.sngan.official_files import md5, picture, stl10
 
 
 def prepare(entry: DatasetEntry, tmp_path: Path, data_dir: Path) -> Dataset:
@@ -64,7 +64,7 @@ def test_halving_is_what_the_bssn_code_does() -> None:
 
 
 def test_torchvisions_filter_is_smoother_than_the_papers() -> None:
-    """The conflict between sources is real: a grid of single pixels stays nearly white under one, not the other."""
+    """The conflict between sources is real: an edge stays sharp under one and blurs under the other."""
     step = np.zeros((96, 96, 3), np.uint8)
     step[:, 48:] = 255
     wide = np.asarray(Image.fromarray(step).resize((48, 48), Image.Resampling.BILINEAR))
@@ -91,6 +91,28 @@ def test_pieces_of_a_thousand_images_make_one_split(tmp_path: Path) -> None:
     dataset = prepare(stl10(tmp_path, num_images=(1003, 2)), tmp_path, tmp_path)
     last = np.asarray(Image.fromarray(picture(1002, 96, 96)).reduce(2)).transpose(2, 0, 1)
     assert np.array_equal(dataset.splits["train"].images[-1], last)
+
+
+def test_the_archive_is_downloaded_checked_and_read(tmp_path: Path, server) -> None:
+    address, served = server
+    entry = stl10(served, archive=True)
+    archive_md5 = md5((served / ARCHIVE).read_bytes())
+    with tarfile.open(served / ARCHIVE) as tar:
+        images = {
+            split: OfficialImages(
+                file=official.file,
+                num_images=entry.num_images[split],
+                md5=md5(tar.extractfile(f"{FOLDER}/{official.file}").read()),
+            )
+            for split, official in OFFICIAL.items()
+        }
+    fetched = stl10_entry(images, url=f"{address}/{ARCHIVE}", archive_md5=archive_md5)
+    dataset = open_entry(fetched, cache_dir=tmp_path / "cache")
+    assert dataset.digest == prepare(entry, tmp_path / "given", served).digest
+    with pytest.raises(InputError, match="cannot download http") as caught:
+        open_entry(stl10_entry(images, url=f"{address}/{ARCHIVE}", archive_md5="0" * 32), cache_dir=tmp_path / "other")
+    assert f"{ARCHIVE} or {FOLDER}/ with --data-dir" in str(caught.value)
+    assert [path.name for path in (tmp_path / "other" / "datasets").iterdir()] == [".stl10-1.lock"]
 
 
 def test_incomplete_files_are_named_and_counted(tmp_path: Path) -> None:
