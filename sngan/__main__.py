@@ -4,7 +4,8 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,8 @@ import click
 
 from sngan.checkpoints import load_any_checkpoint
 from sngan.config import TrialConfig
-from sngan.datasets import DATASETS, open_dataset, prepare_images
-from sngan.errors import InputError, one_line
+from sngan.datasets import DATASETS, Dataset, DatasetEntry, Progress, open_dataset, prepare_images
+from sngan.errors import InputError, one_line, unknown
 from sngan.losses import LOSSES
 from sngan.methods import METHODS, SETTINGS
 from sngan.metrics.evaluator import Evaluator
@@ -79,6 +80,7 @@ def train(
         inception_weights=inception_weights,
     )  # fmt: skip
     check_names(config, device)
+    _open_with_bar(config.dataset, cache_dir, data_dir)
     _announce(config, by_hand, method_name, setting_name)
     outcome = run_trial(config, options, _print_evaluation)
     reason = f" ({outcome.reason})" if outcome.reason else ""
@@ -125,23 +127,32 @@ def show(checkpoint: Path) -> None:
 
 @main.command()
 @click.argument("source", type=click.Path(path_type=Path))
-@click.option("--image-size", type=click.IntRange(8, 1024), required=True, help="Pixels; images become squares.")
+@click.option("--image-size", type=click.IntRange(8, 1024), help="Pixels, for your own images; they become squares.")
 @_cache_dir
-def prepare(source: Path, image_size: int, cache_dir: Path) -> None:
-    """Prepare your own images (a folder or an .npz) and print the name by which trials know them.
+@_data
+def prepare(source: Path, image_size: int | None, cache_dir: Path, data_dir: Path | None) -> None:
+    """Prepare a data set of the catalog, or your own images (a folder or an .npz), and print its name.
+
+    A preparation that was stopped goes on where it was when the same command is given again.
+
+    Example: python -m sngan prepare imagenet --data-dir /data/imagenet
 
     Example: python -m sngan prepare ~/flowers --image-size 32
     """
-    with click.progressbar(length=1, label="decoding", file=sys.stderr) as bar:
-
-        def progress(done: int, total: int) -> None:
-            bar.length = total
-            bar.update(done - bar.pos)
-
-        dataset = prepare_images(source, image_size=image_size, cache_dir=cache_dir, progress=progress)
+    if str(source) in DATASETS:
+        if image_size is not None:
+            raise InputError(f"--image-size is for your own images; {source} has {DATASETS[str(source)].image_size}.")
+        dataset = _open_with_bar(str(source), cache_dir, data_dir)
+    elif image_size is None:
+        if not source.exists():
+            raise unknown("data set", source, DATASETS)
+        raise InputError(f"how large shall the images of {source} become? For example: --image-size 32")
+    else:
+        with _bar() as progress:
+            dataset = prepare_images(source, image_size=image_size, cache_dir=cache_dir, progress=progress)
     counts = ", ".join(f"{name} {len(split.images)}" for name, split in dataset.splits.items())
     channels = f"{dataset.channels} channel{'s' * (dataset.channels != 1)}"
-    click.echo(f"{dataset.name}  ({counts} images of {image_size} pixels, {channels})")
+    click.echo(f"{dataset.name}  ({counts} images of {dataset.image_size} pixels, {channels})")
 
 
 @main.command()
@@ -167,7 +178,7 @@ def floor(
         data_dir=data_dir,
         inception_weights=inception_weights,
     )
-    images = open_dataset(dataset, cache_dir=cache_dir, data_dir=data_dir)
+    images = _open_with_bar(dataset, cache_dir, data_dir)
     floors = Evaluator((protocol,), images, options).floors()
     if not floors:
         raise InputError(_NOTHING_MEASURED)
@@ -192,10 +203,7 @@ def list_catalogs() -> None:
     )
     _section(
         "data sets",
-        {
-            name: f"{entry.image_size} pixels, {sum(entry.num_images.values())} images. {entry.source}"
-            for name, entry in DATASETS.items()
-        },
+        {name: _about(entry) for name, entry in DATASETS.items()},
     )
     _section("architectures", {name: entry.description for name, entry in ARCHITECTURES.items()})
     _section("losses", {name: entry.equation for name, entry in LOSSES.items()})
@@ -217,24 +225,52 @@ def _section(title: str, rows: dict[str, str]) -> None:
     click.echo()
 
 
+def _about(entry: DatasetEntry) -> str:
+    """What a data set holds, where its files come from and what it takes on the disk."""
+    files = {0: "bundled", None: "needs --data-dir"}.get(entry.download_mb, f"{entry.download_mb} MB download")
+    counts = ", ".join(f"{name} {num}" for name, num in entry.num_images.items())
+    labels = f", {entry.num_classes} classes" if entry.num_classes else ""
+    room = f"{entry.prepared_bytes / 1e6:.0f} MB" if entry.prepared_bytes >= 1e6 else "less than 1 MB"
+    return f"{entry.image_size} pixels, {counts}{labels}; {files}, {room} prepared. {entry.source}"
+
+
+def _open_with_bar(dataset: str, cache_dir: Path, data_dir: Path | None) -> Dataset:
+    with _bar() as progress:
+        return open_dataset(dataset, cache_dir=cache_dir, data_dir=data_dir, progress=progress)
+
+
+@contextmanager
+def _bar() -> Iterator[Progress]:
+    """Draws a bar in the terminal from the first call on; what is prepared already shows none."""
+    with ExitStack() as stack:
+        bar = None
+
+        def progress(done: int, total: int) -> None:
+            nonlocal bar
+            if bar is None:
+                bar = stack.enter_context(
+                    click.progressbar(
+                        length=total, label="preparing", file=sys.stderr, show_pos=True, hidden=not sys.stderr.isatty()
+                    )
+                )
+            bar.update(done - bar.pos)
+
+        yield progress
+
+
 def _summary(entry: Callable[..., Any]) -> str:
     return " ".join((entry.__doc__ or "").split("\n\n")[0].split())
 
 
 def _defaults_for(dataset: str, architecture: str | None) -> dict[str, Any]:
     """What suits a data set: an architecture where none is named, the initial weights of its source, protocols."""
-    protocols = {
-        "cifar10": ["fid/gen5000-test10000-inception"],
-        "digits": ["fid/gen600-test600-digits", "is/gen600x1-digits"],
-    }
-    name = architecture or ("standard-cnn" if dataset == "cifar10" else "small-cnn")
+    num_real = {"cifar10": 10_000, "stl10": 8_000}.get(dataset)  # all test images
+    protocols = [] if num_real is None else [f"fid/gen5000-test{num_real}-inception"]
+    if dataset == "digits":
+        protocols = ["fid/gen600-test600-digits", "is/gen600x1-digits"]
+    name = architecture or ("small-cnn" if num_real is None else "standard-cnn")
     weights = ARCHITECTURES[name].initialization
-    return {
-        "architecture": name,
-        "generator_init": weights,
-        "discriminator_init": weights,
-        "protocols": protocols.get(dataset, []),
-    }
+    return {"architecture": name, "generator_init": weights, "discriminator_init": weights, "protocols": protocols}
 
 
 def _announce(config: TrialConfig, by_hand: Mapping[str, str], method: str, setting: str) -> None:

@@ -17,7 +17,7 @@ DOORS = {
     "sqlalchemy": ("sweeps/store",),
     "alembic": ("sweeps/store",),
     "pytorch_fid": ("sngan/metrics/inception.py",),
-    "torchvision": ("sngan/datasets/cifar10.py",),
+    "torchvision": ("sngan/datasets/official.py",),
     "sklearn": ("sngan/datasets/digits.py",),
     "altair": ("dashboards/figures",),
     "vl_convert": ("dashboards/figures",),

@@ -11,6 +11,8 @@ from sngan.datasets.writer import DatasetWriter
 from sngan.errors import unknown
 from sngan.registry import Registry
 
+Progress = Callable[[int, int], None]  # images done, images in all
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ImageSplit:
@@ -60,7 +62,8 @@ class DatasetEntry:
     source : where the data come from, a citation.
     channels, image_size, num_classes, num_images (per split) : declared, so that they are known before
         anything is prepared; the content must agree.
-    download_mb : megabytes fetched from the internet when no data folder is given, 0 for a bundled set.
+    download_mb : megabytes fetched from the internet when no data folder is given; 0 for a bundled set, None for
+        one that is only given to who signs in or asks: then a data folder is needed.
     prepare : writes every split of `num_images` in a fixed order to a DatasetWriter, a piece at a time. Its
         second argument is the folder with official files that the user gave, or None. Raises InputError for
         wrong or missing files.
@@ -73,8 +76,18 @@ class DatasetEntry:
     image_size: int
     num_classes: int | None
     num_images: Mapping[str, int]
-    download_mb: int
+    download_mb: int | None
     prepare: Callable[[DatasetWriter, Path | None], None]
+
+    @property
+    def total_images(self) -> int:
+        """Images of all splits."""
+        return sum(self.num_images.values())
+
+    @property
+    def prepared_bytes(self) -> int:
+        """Bytes of all images once they are prepared; labels and headers are less than a thousandth of them."""
+        return self.total_images * self.channels * self.image_size**2
 
 
 DATASETS: Registry[DatasetEntry] = Registry("data set", package="sngan.datasets")

@@ -1,7 +1,8 @@
 """The cache of prepared data sets: CACHE/datasets/NAME-VERSION/, prepared once, shared by all processes.
 
 A data set is written into a hidden folder beside its place, under a lock, and moved into place by one rename.
-A folder with a final name is therefore complete, whenever and however a process was killed.
+A folder with a final name is therefore complete, whenever and however a process was killed. A hidden folder that
+a preparation has left with a journal is where the next one goes on.
 """
 
 import errno
@@ -17,9 +18,10 @@ import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
+from sngan.datasets.array_file import writing_to
 from sngan.datasets.base import Dataset, ImageSplit
+from sngan.datasets.journal import forget_journal, read_journal
 from sngan.datasets.manifest import Manifest, StoredArray, StoredSplit, content_digest, damaged
-from sngan.datasets.writer import writing_to
 
 logger = logging.getLogger(__name__)
 
@@ -54,24 +56,26 @@ def preparing(cache_dir: Path, key: str) -> Iterator[None]:
 
 
 def build(cache_dir: Path, key: str, fill: Callable[[Path], Manifest]) -> Path:
-    """The final folder of the data set that `fill` writes into an empty one.
+    """The final folder of the data set that `fill` writes into an empty one, or one with a journal.
 
     The caller holds the lock on `key`. Where the same data set stands already, that one is kept. Raises
-    InputError when the cache cannot be written; then, as after any error, nothing is left behind.
+    InputError when the cache cannot be written; then, as after any error, nothing is left behind but what the
+    journal vouches for.
     """
     folder = datasets_dir(cache_dir)
     partial = folder / f".{key}.partial"
     with writing_to(folder):
-        if partial.exists():
+        if partial.exists() and read_journal(partial) is None:
             shutil.rmtree(partial)  # of a process that was killed: the lock is ours
-        partial.mkdir()
+        partial.mkdir(exist_ok=True)
     try:
         manifest = fill(partial)
         with writing_to(folder):
             manifest.write(partial)
             return _publish(partial, folder / manifest.folder_name)
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        if read_journal(partial) is None:
+            shutil.rmtree(partial, ignore_errors=True)
 
 
 def _publish(partial: Path, final: Path) -> Path:
@@ -80,6 +84,9 @@ def _publish(partial: Path, final: Path) -> Path:
     except OSError as error:
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
             raise
+        forget_journal(partial)  # the same data set stands already
+    else:
+        forget_journal(final)
     return final
 
 

@@ -4,14 +4,9 @@ Both versions hold the same images in the same order, so the prepared set does n
 """
 
 import hashlib
-import http.client
 import pickle
-import socket
-import ssl
-import urllib.error
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,16 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sngan.datasets.base import DATASETS, DatasetEntry
-from sngan.datasets.writer import DatasetWriter, writing_to
-from sngan.errors import InputError, one_line
+from sngan.datasets.official import download, wrong_md5
+from sngan.datasets.writer import DatasetWriter
+from sngan.errors import InputError
 
-_NETWORK = (
-    urllib.error.URLError,
-    http.client.HTTPException,
-    ssl.SSLError,
-    ConnectionError,
-    TimeoutError,
-)
+URL = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
+ARCHIVE_MD5 = "c58f30108f718f92721af3b95e74349a"
 Records = tuple[NDArray[np.uint8], NDArray[np.int64]]
 OFFLINE_HINT = (
     "Without internet, pass the folder of the official files (cifar-10-batches-bin or cifar-10-batches-py)"
@@ -137,56 +128,16 @@ def _checked_bytes(path: Path, official: str) -> bytes:
         raise InputError(f"cannot read {path}: {error.strerror or error}.") from None
     found = hashlib.md5(data, usedforsecurity=False).hexdigest()
     if found != official:
-        raise InputError(
-            f"{path} is not CIFAR-10's official file: its md5 is {found}, the official one {official}.\n"
-            "It is damaged, incomplete or of another data set; fetch it again."
-        )
+        raise wrong_md5(path, "CIFAR-10", found, official)
     return data
-
-
-def download(folder: Path, url: str, md5: str) -> None:
-    """Fetch an archive by torchvision, check it and unpack it in `folder`.
-
-    Raises InputError without internet, for a wrong file, and on a full disk.
-    """
-    from torchvision.datasets.utils import download_and_extract_archive  # the import takes a second
-
-    try:
-        with writing_to(folder), _network_errors(url), _timeout(30):
-            download_and_extract_archive(url, str(folder), md5=md5)
-    except RuntimeError as error:  # torchvision's word for a wrong md5
-        raise InputError(f"cannot download {url}: {one_line(error)}\n{OFFLINE_HINT}") from None
-
-
-@contextmanager
-def _network_errors(url: str) -> Iterator[None]:
-    """URLError and timeouts are OSErrors too, but say nothing about the disk."""
-    try:
-        yield
-    except _NETWORK as error:
-        reason = getattr(error, "reason", None) or error
-        raise InputError(f"cannot download {url}: {reason}.\n{OFFLINE_HINT}") from None
-
-
-@contextmanager
-def _timeout(seconds: float) -> Iterator[None]:
-    """Torchvision sets none, and a network that swallows packets would hold it for minutes."""
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(seconds)
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)
 
 
 def _prepare(writer: DatasetWriter, data_dir: Path | None) -> None:
     if data_dir is not None:
         write_splits(writer, *find_files(data_dir))
         return
-    from torchvision.datasets import CIFAR10
-
     with writer.scratch() as scratch:
-        download(scratch, CIFAR10.url, CIFAR10.tgz_md5)
+        download(scratch, URL, ARCHIVE_MD5, hint=OFFLINE_HINT, unpack=True)
         write_splits(writer, scratch / PYTHON.folder, PYTHON)
 
 

@@ -10,11 +10,11 @@ import numpy as np
 from PIL import Image
 
 from sngan.datasets.pixels import is_grey
-from sngan.datasets.source import Source, SourceSplit, broken, reason, warn_of_small
+from sngan.datasets.source import Source, SourceSplit, broken, fingerprint, reason, warn_of_small
 from sngan.errors import InputError
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp"})
-_FORMATS = ("PNG", "JPEG", "BMP", "WEBP")
+FORMATS = ("PNG", "JPEG", "BMP", "WEBP")
 _SPLITS = ("train", "test")
 
 
@@ -37,6 +37,7 @@ def folder_source(root: Path, *, image_size: int) -> Source:
         channels=1 if all(head.is_grey for head in heads) else 3,
         num_classes=len(classes) or None,
         splits={name: _source_split(root / prefix, paths, classes) for name, (prefix, paths) in members.items()},
+        fingerprint=fingerprint(zip(paths, heads, strict=True)),
     )
 
 
@@ -59,10 +60,12 @@ def _image_paths(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator
 
 @dataclass(frozen=True, slots=True)
 class _Head:
-    """What an image file's header says; side is the shorter one, pixels."""
+    """What an image file's header says: side is the shorter one, pixels; and the file's size and time of change."""
 
     is_grey: bool
     side: int
+    num_bytes: int
+    changed_ns: int
 
 
 def _heads(root: Path, paths: Sequence[Path]) -> list[_Head]:
@@ -71,11 +74,12 @@ def _heads(root: Path, paths: Sequence[Path]) -> list[_Head]:
 
     def head(path: Path) -> _Head:
         try:
-            with Image.open(root / path, formats=_FORMATS) as image:
-                return _Head(is_grey(image.mode), min(image.size))
+            with Image.open(root / path, formats=FORMATS) as image:
+                state = (root / path).stat()
+                return _Head(is_grey(image.mode), min(image.size), state.st_size, state.st_mtime_ns)
         except Exception as error:  # Pillow raises many kinds for damaged files
             reasons[path.as_posix()] = reason(error)
-            return _Head(True, 0)
+            return _Head(True, 0, 0, 0)
 
     with ThreadPoolExecutor() as pool:
         heads = list(pool.map(head, paths))
@@ -123,7 +127,7 @@ def _classes(root: Path, members: dict[str, tuple[str, list[Path]]]) -> list[str
 
 def _source_split(folder: Path, paths: Sequence[Path], classes: Sequence[str]) -> SourceSplit:
     def load(position: int) -> Image.Image:
-        with Image.open(folder / paths[position], formats=_FORMATS) as image:
+        with Image.open(folder / paths[position], formats=FORMATS) as image:
             image.load()
             return image
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from sngan.datasets.source import Source, SourceSplit, warn_of_small
+from sngan.datasets.source import Source, SourceSplit, fingerprint, warn_of_small
 from sngan.errors import InputError, unknown
 
 # What an array may be called -> (split, what it is).
@@ -50,6 +50,7 @@ def npz_source(path: Path, *, image_size: int) -> Source:
         channels=channels["train"],
         num_classes=1 + max(tops) if tops else None,
         splits={name: _source_split(images[name], labels[name]) for name in images},
+        fingerprint=fingerprint([path.resolve(), path.stat().st_size, path.stat().st_mtime_ns]),
     )
 
 

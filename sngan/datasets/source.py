@@ -1,7 +1,8 @@
-"""What a user's own images look like before they are prepared, wherever they come from."""
+"""What images look like before they are decoded and prepared, wherever they come from."""
 
+import hashlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,21 +32,41 @@ class SourceSplit:
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """A user's data: splits "train" and maybe "test"; channels 1 or 3; num_classes None without labels."""
+    """Images in splits; channels 1 or 3; num_classes None without labels.
+
+    fingerprint : differs where other images, or the same in another order, would be read. A preparation that
+        was killed goes on only with the source that it began with.
+    """
 
     channels: int
     num_classes: int | None
     splits: Mapping[str, SourceSplit]
+    fingerprint: str
+
+    def __len__(self) -> int:
+        return sum(len(split.names) for split in self.splits.values())
 
 
 def broken(where: object, reasons: Mapping[str, str], num_images: int) -> InputError:
     """The error for images that cannot be used: how many, and the first few with the reason for each."""
-    first = [f"{name} ({reason})" for name, reason in list(reasons.items())[:MAX_NAMED]]
-    rest = f" and {len(reasons) - MAX_NAMED} more" if len(reasons) > MAX_NAMED else ""
+    named = first_few([f"{name} ({reason})" for name, reason in reasons.items()])
     return InputError(
-        f"{len(reasons)} of {num_images} images in {where} cannot be used; mend or remove them:\n"
-        f"{', '.join(first)}{rest}."
+        f"{len(reasons)} of {num_images} images in {where} cannot be used; mend or remove them:\n{named}."
     )
+
+
+def first_few(names: Sequence[str]) -> str:
+    """The first names and how many more there are: "a, b, c, d, e and 7 more"."""
+    rest = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+    return ", ".join(names[:MAX_NAMED]) + rest
+
+
+def fingerprint(parts: Iterable[object]) -> str:
+    """SHA-256 (hex) of the parts' texts, in order."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(f"{part}\0".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
 
 
 def reason(error: Exception) -> str:

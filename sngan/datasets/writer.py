@@ -1,40 +1,47 @@
 """Writes a data set to disk split by split, piece by piece: a set may be far larger than the memory."""
 
 import hashlib
-import os
+import logging
 import shutil
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
-from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from sngan.datasets.manifest import Manifest, StoredArray, StoredSplit, content_digest
+from sngan.datasets.array_file import ArrayFile, ArrayWriter, Start, writing_to
+from sngan.datasets.journal import Beginning, Journal, read_journal
+from sngan.datasets.manifest import Manifest, StoredSplit, content_digest
 from sngan.errors import InputError
 
+logger = logging.getLogger(__name__)
 
-@contextmanager
-def writing_to(folder: Path) -> Iterator[None]:
-    """Turns an OSError inside the block (full disk, no permission, not a folder) into an InputError."""
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise InputError(
-            f"cannot use the cache {folder}: {reason}.\nFree some space there or choose another cache folder."
-        ) from None
+# A killed preparation loses at most this much work and one piece. Not less, because recording waits for the disk.
+_RECORD_EVERY_S = 1.0
 
 
 class SplitWriter:
-    """Appends the images and labels of one split, in order. Made by `DatasetWriter.split`."""
+    """Appends the images and labels of one split, in order. Made by `DatasetWriter.split`.
 
-    def __init__(self, images: "_ArrayWriter", labels: "_ArrayWriter | None", num_classes: int | None) -> None:
+    num_done : images that an earlier preparation has written; the next to append is number `num_done`, from 0.
+    """
+
+    def __init__(
+        self,
+        images: ArrayWriter,
+        labels: ArrayWriter | None,
+        num_classes: int | None,
+        appended: Callable[[int], None],
+    ) -> None:
+        self.num_done = images.num_rows
         self._images = images
         self._labels = labels
         self._num_classes = num_classes
+        self._appended = appended
 
     def append(self, images: NDArray[np.uint8], labels: NDArray[Any] | None = None) -> None:
         """Write images [n, C, H, W] and, in a set with classes, their labels [n] from 0 to num_classes - 1.
@@ -49,34 +56,124 @@ class SplitWriter:
             assert labels.min() >= 0
             assert labels.max() < self._num_classes
             self._labels.append(labels.astype("<i8", copy=False))
+        self._appended(len(images))
 
 
 class DatasetWriter:
     """What a data set's `prepare` writes to.
 
     channels, image_size, num_classes : the same for all splits; num_classes None means no labels.
+    progress : called with the number of images done so far, in all splits together.
     """
 
-    def __init__(self, folder: Path, *, channels: int, image_size: int, num_classes: int | None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        channels: int,
+        image_size: int,
+        num_classes: int | None,
+        progress: Callable[[int], None] | None = None,
+    ) -> None:
         self.channels = channels
         self.image_size = image_size
         self.num_classes = num_classes
         self._folder = folder
         self._splits: dict[str, StoredSplit] = {}
+        self._journal: Journal | None = None
+        self._recorded_at = 0.0
+        self._progress = progress
+        self._num_advanced = 0
+
+    def keep(self, source: str) -> None:
+        """Keep what is written when this preparation ends early, and take over what an earlier one has kept.
+
+        source : all that decides what the images and their order are; what was made from another source is
+            thrown away. Whoever calls this asks every split's writer for its `num_done`.
+        """
+        assert not self._splits, "what to keep is decided before anything is written"
+        how = f"{source} {self.channels} {self.image_size} {self.num_classes}"
+        identity = hashlib.sha256(how.encode()).hexdigest()
+        self._recorded_at = time.monotonic()
+        self._journal = read_journal(self._folder)
+        if self._journal is None or self._journal.source != identity:
+            self._journal = Journal(source=identity, splits={})
+            with writing_to(self._folder):
+                shutil.rmtree(self._folder)
+                self._folder.mkdir()
+
+    def advance(self, num: int) -> None:
+        """Count `num` images as done, for the progress: `SplitWriter.append` does so for those that it writes."""
+        self._num_advanced += num
+        if self._progress is not None:
+            self._progress(self._num_advanced)
 
     @contextmanager
     def split(self, name: str, num_images: int) -> Iterator[SplitWriter]:
-        """A writer for the split `name`, to which exactly `num_images` images must be appended."""
+        """A writer for the split `name`, to which `num_images` images must be appended, less those `num_done`.
+
+        Raises InputError when the disk has no room for them.
+        """
         assert num_images > 0, "an empty split"
         assert name not in self._splits, f"split {name!r} is written twice"
-        shape = (num_images, self.channels, self.image_size, self.image_size)
+        image_file = ArrayFile(
+            self._folder / f"{name}-images.npy", "|u1", (num_images, self.channels, self.image_size, self.image_size)
+        )
+        label_file = ArrayFile(self._folder / f"{name}-labels.npy", "<i8", (num_images,))
+        image_start, label_start = self._starts(name, image_file, label_file)
+        self._check_room(name, (num_images - image_start.num_rows) * image_file.row_bytes)
         with ExitStack() as stack:
-            images = stack.enter_context(_ArrayWriter(self._folder / f"{name}-images.npy", "|u1", shape))
+            images = stack.enter_context(ArrayWriter(image_file, image_start))
             labels = None
             if self.num_classes is not None:
-                labels = stack.enter_context(_ArrayWriter(self._folder / f"{name}-labels.npy", "<i8", shape[:1]))
-            yield SplitWriter(images, labels, self.num_classes)
+                labels = stack.enter_context(ArrayWriter(label_file, label_start))
+
+            def appended(num: int) -> None:
+                if self._journal is not None and time.monotonic() - self._recorded_at > _RECORD_EVERY_S:
+                    self._record(name, images, labels)
+                self.advance(num)
+
+            if images.num_rows:
+                logger.info("going on with split %s after %d of %d images", name, images.num_rows, num_images)
+                self.advance(images.num_rows)
+            yield SplitWriter(images, labels, self.num_classes, appended)
             self._splits[name] = StoredSplit(images=images.finish(), labels=None if labels is None else labels.finish())
+            if self._journal is not None:
+                self._record(name, images, labels)
+
+    def _starts(self, name: str, images: ArrayFile, labels: ArrayFile) -> tuple[Start, Start]:
+        """Where the writing of a split's images and labels begins: at the end of what the journal vouches for."""
+        beginning = self._journal.splits.get(name) if self._journal else None
+        if beginning is None:
+            return Start(), Start()
+        image_start = images.start_after(beginning.num_images, beginning.images)
+        label_start = (
+            Start() if beginning.labels is None else labels.start_after(beginning.num_images, beginning.labels)
+        )
+        if image_start is None or label_start is None:
+            logger.warning("split %s in %s was damaged since it was written and is written anew", name, self._folder)
+            return Start(), Start()
+        return image_start, label_start
+
+    def _check_room(self, name: str, num_bytes: int) -> None:
+        """Raise InputError now rather than hours later when the disk is too small for what remains of a split."""
+        with writing_to(self._folder):
+            num_free = shutil.disk_usage(self._folder).free
+        if num_free < num_bytes:
+            raise InputError(
+                f"split {name} takes {num_bytes / 1e9:.1f} GB more, and the cache {self._folder.parent} has "
+                f"{num_free / 1e9:.1f} GB left.\nFree some space there or choose another cache folder."
+            )
+
+    def _record(self, name: str, images: ArrayWriter, labels: ArrayWriter | None) -> None:
+        assert self._journal is not None
+        beginning = Beginning(
+            num_images=images.num_rows, images=images.sync(), labels=None if labels is None else labels.sync()
+        )
+        self._journal = replace(self._journal, splits={**self._journal.splits, name: beginning})
+        with writing_to(self._folder):
+            self._journal.write(self._folder)
+        self._recorded_at = time.monotonic()
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
@@ -105,47 +202,3 @@ class DatasetWriter:
             num_classes=self.num_classes,
             splits=dict(self._splits),
         )
-
-
-class _ArrayWriter:
-    """Writes a .npy file of known shape row by row.
-
-    Plain writes rather than a writable memory map: on a full disk a write fails with an error, whereas
-    touching a mapped page kills the process.
-    """
-
-    def __init__(self, path: Path, dtype: str, shape: tuple[int, ...]) -> None:
-        self._path = path
-        self._dtype = dtype
-        self._shape = shape
-        self._num_rows = 0
-        self._hash = hashlib.sha256()
-
-    def __enter__(self) -> Self:
-        header = {"descr": self._dtype, "fortran_order": False, "shape": self._shape}
-        with writing_to(self._path.parent):
-            self._file = self._path.open("wb")
-            npy.write_array_header_1_0(self._file, header)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with suppress(OSError):  # on a full disk, closing fails once more
-            self._file.close()
-
-    def append(self, rows: NDArray[Any]) -> None:
-        assert rows.shape[1:] == self._shape[1:], f"rows are {rows.shape[1:]}, not {self._shape[1:]}"
-        assert rows.dtype == np.dtype(self._dtype)
-        data = np.ascontiguousarray(rows).reshape(-1).view(np.uint8).data
-        self._hash.update(data)
-        self._num_rows += len(rows)
-        with writing_to(self._path.parent):
-            self._file.write(data)
-
-    def finish(self) -> StoredArray:
-        assert self._num_rows == self._shape[0], f"{self._num_rows} rows written, {self._shape[0]} announced"
-        with writing_to(self._path.parent):
-            # The rename that publishes the folder must not reach the disk before the content does.
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            num_bytes = self._file.tell()
-        return StoredArray(file=self._path.name, shape=self._shape, num_bytes=num_bytes, sha256=self._hash.hexdigest())

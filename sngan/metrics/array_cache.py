@@ -13,7 +13,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from sngan.datasets.writer import writing_to
+from sngan.datasets.array_file import writing_to
 from sngan.errors import one_line
 
 logger = logging.getLogger(__name__)

@@ -1,43 +1,59 @@
 """Every entry of the catalog keeps the contract of a data set. Sets that must be downloaded are tested where
-SNGAN_TEST_<NAME> names a folder with their official files.
+SNGAN_TEST_<NAME> names a folder with their official files, and everywhere on small files of the same formats.
 """
 
 import os
 import re
+from hashlib import md5
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from sngan.datasets import DATASETS, Dataset, DatasetEntry, open_dataset
+from sngan.datasets import DATASETS, Dataset, DatasetEntry
 from sngan.datasets.cache import measured_digest
+from sngan.datasets.catalog import open_entry
+from tests.sngan.official_files import SMALL
 
-ENTRIES = list(DATASETS.values())
-
-
-@pytest.fixture(scope="module", params=ENTRIES, ids=lambda entry: entry.name)
-def entry(request: pytest.FixtureRequest) -> DatasetEntry:
-    return request.param
+Prepared = tuple[DatasetEntry, Path | None]
 
 
-@pytest.fixture(scope="module")
-def data_dir(entry: DatasetEntry) -> Path | None:
+def variable(name: str) -> str:
+    return "SNGAN_TEST_" + name.upper().replace("-", "_")
+
+
+# Where official files are not at hand, their small likeness stands for them.
+OFFICIAL = [name for name in DATASETS if name not in SMALL or variable(name) in os.environ]
+
+
+@pytest.fixture(scope="module", params=[*OFFICIAL, *(f"small {name}" for name in SMALL)])
+def prepared_from(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    kind, _, name = request.param.rpartition(" ")
+    if kind == "small":
+        data_dir = tmp_path_factory.mktemp("data")
+        return SMALL[name](data_dir), data_dir
+    entry = DATASETS[name]
     if entry.download_mb == 0:
-        return None
-    variable = "SNGAN_TEST_" + entry.name.upper().replace("-", "_")
-    if variable not in os.environ:
-        pytest.skip(f"{entry.name} is not bundled: set {variable} to a folder with its official files")
-    return Path(os.environ[variable])
+        return entry, None
+    if variable(name) not in os.environ:
+        pytest.skip(f"{name} is not bundled: set {variable(name)} to a folder with its official files")
+    return entry, Path(os.environ[variable(name)])
 
 
 @pytest.fixture(scope="module")
-def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def entry(prepared_from: Prepared) -> DatasetEntry:
+    return prepared_from[0]
+
+
+@pytest.fixture(scope="module")
+def cache_dir(prepared_from: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
 
 
 @pytest.fixture(scope="module")
-def dataset(entry: DatasetEntry, data_dir: Path | None, cache_dir: Path) -> Dataset:
-    return open_dataset(entry.name, cache_dir=cache_dir, data_dir=data_dir)
+def dataset(prepared_from: Prepared, cache_dir: Path) -> Dataset:
+    entry, data_dir = prepared_from
+    return open_entry(entry, cache_dir=cache_dir, data_dir=data_dir)
 
 
 def test_the_catalog_holds_the_embedded_default_and_knows_entries_by_their_own_names() -> None:
@@ -93,10 +109,10 @@ def test_images_use_the_range_of_a_byte_and_differ(dataset: Dataset) -> None:
 
 
 def test_splits_share_no_image_to_speak_of(dataset: Dataset) -> None:
-    known = {image.tobytes() for image in dataset.splits["train"].images}
+    known = {md5(image).digest() for image in dataset.splits["train"].images}  # all images may be 60 GB
     for name, split in dataset.splits.items():
         if name != "train":
-            assert sum(image.tobytes() in known for image in split.images) < 0.01 * len(split)
+            assert sum(md5(image).digest() in known for image in split.images) < 0.01 * len(split)
 
 
 def test_the_digest_is_that_of_the_content(dataset: Dataset) -> None:
@@ -109,12 +125,14 @@ def test_a_second_opening_prepares_nothing(entry: DatasetEntry, dataset: Dataset
         return {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in cache_dir.rglob("*.npy")}
 
     before = files()
-    again = open_dataset(entry.name, cache_dir=cache_dir)
+    again = open_entry(entry, cache_dir=cache_dir)
     assert again.digest == dataset.digest
     assert files() == before
 
 
-def test_preparing_leaves_nothing_but_the_data_set(dataset: Dataset, cache_dir: Path) -> None:
-    left = {path.name for path in (cache_dir / "datasets").iterdir() if path.suffix != ".lock"}
-    assert left <= {f"{entry.name}-{entry.version}" for entry in ENTRIES}
-    assert not list(cache_dir.rglob("scratch"))
+def test_preparing_leaves_nothing_but_the_data_set(entry: DatasetEntry, dataset: Dataset, cache_dir: Path) -> None:
+    (folder,) = (path for path in (cache_dir / "datasets").iterdir() if path.suffix != ".lock")
+    assert folder.name == f"{entry.name}-{entry.version}"
+    kinds = ("images", "labels") if entry.num_classes else ("images",)
+    arrays = {f"{split}-{kind}.npy" for split in entry.num_images for kind in kinds}
+    assert {path.name for path in folder.iterdir()} == {"manifest.json", *arrays}

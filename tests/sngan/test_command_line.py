@@ -57,6 +57,22 @@ def test_prepare_ones_own_images_and_train_on_them(tmp_path: Path) -> None:
     assert trained.stderr.startswith("no protocol is given: nothing will be measured.")
 
 
+def test_prepare_a_data_set_of_the_catalog(tmp_path: Path) -> None:
+    for _ in range(2):
+        done = sngan("prepare", "digits", "--cache-dir", str(tmp_path))
+        assert done.returncode == 0, done.stderr
+        assert done.stdout == "digits  (train 1197, test 600 images of 8 pixels, 1 channel)\n"
+    assert (tmp_path / "datasets" / "digits-1").exists()
+
+
+def test_list_says_what_data_sets_need() -> None:
+    lines = {line.split()[0]: line for line in sngan("list").stdout.splitlines() if " prepared. " in line}
+    assert lines.keys() == set(DATASETS)
+    assert "bundled, less than 1 MB prepared" in lines["digits"]
+    assert "2640 MB download, 746 MB prepared" in lines["stl10"]
+    assert "train 1281167, val 50000, 1000 classes; needs --data-dir, 65430 MB prepared" in lines["imagenet"]
+
+
 def test_what_is_set_by_hand_wins_over_method_and_setting(tmp_path: Path) -> None:
     by_hand = ("--set", "alpha=0.5", "--set", "loss=hinge", "--set", "n_dis=2", "--set", "batch_size=8")
     done = sngan("train", "--updates", "1", *by_hand, "--out", str(tmp_path), "--cache-dir", str(tmp_path / "cache"))
@@ -102,6 +118,12 @@ def test_ctrl_c_says_that_the_command_goes_on(tmp_path: Path) -> None:
         (("train", "--dataset", "digit"), "Did you mean 'digits'?"),
         (("show", "/nowhere/state.pt"), "cannot read the checkpoint"),
         (("prepare", "/nowhere", "--image-size", "8"), "/nowhere"),
+        (("prepare", "/tmp"), "how large shall the images of /tmp become?"),
+        (("prepare", "imagnet"), "unknown data set 'imagnet'. Did you mean 'imagenet'?"),
+        (("prepare", "stl10", "--image-size", "32"), "--image-size is for your own images; stl10 has 48."),
+        (("prepare", "stl10", "--data-dir", "/nowhere"), "the data folder /nowhere is not a folder"),
+        (("prepare", "imagenet"), "imagenet cannot be downloaded without an account"),
+        (("prepare", "celeba"), "Fetch img_align_celeba.zip and list_eval_partition.txt from"),
         (("floor", "fid/gen600-test600-digits", "--dataset", "cifar"), "cifar10"),
         (("train", "--device", "tpu9"), "device"),
     ],

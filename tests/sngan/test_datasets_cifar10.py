@@ -1,17 +1,13 @@
 """CIFAR-10's two official versions, on small files of the same formats, and on the real ones where they are."""
 
 import hashlib
-import http.server
 import io
 import os
 import pickle
 import socket
 import struct
 import tarfile
-import threading
-from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,7 +16,17 @@ import pytest
 
 from sngan.datasets import Dataset, open_dataset
 from sngan.datasets.cache import build, open_prepared
-from sngan.datasets.cifar10 import BINARY, PYTHON, OfficialFiles, download, find_files, write_splits
+from sngan.datasets.cifar10 import (
+    ARCHIVE_MD5,
+    BINARY,
+    OFFLINE_HINT,
+    PYTHON,
+    URL,
+    OfficialFiles,
+    find_files,
+    write_splits,
+)
+from sngan.datasets.official import download
 from sngan.datasets.writer import DatasetWriter
 from sngan.errors import InputError
 
@@ -192,24 +198,7 @@ def test_our_sums_are_those_of_torchvision() -> None:
     assert PYTHON.splits["train"] == dict(datasets.CIFAR10.train_list)
     assert PYTHON.splits["test"] == dict(datasets.CIFAR10.test_list)
     assert PYTHON.folder == datasets.CIFAR10.base_folder
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[tuple[str, Path]]:
-    """A web server on this machine: its address and the folder that it serves."""
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            pass
-
-    served = tmp_path / "served"
-    served.mkdir()
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=served)) as http_server:
-        thread = threading.Thread(target=http_server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield f"http://127.0.0.1:{http_server.server_port}", served
-        http_server.shutdown()
-        thread.join()
+    assert (datasets.CIFAR10.url, datasets.CIFAR10.tgz_md5) == (URL, ARCHIVE_MD5)
 
 
 def test_the_official_archive_is_downloaded_checked_and_read(tmp_path: Path, server, python) -> None:
@@ -221,12 +210,12 @@ def test_the_official_archive_is_downloaded_checked_and_read(tmp_path: Path, ser
     md5 = hashlib.md5(archive.read_bytes(), usedforsecurity=False).hexdigest()
     target = tmp_path / "target"
     target.mkdir()
-    download(target, f"{address}/{archive.name}", md5)
+    download(target, f"{address}/{archive.name}", md5, hint=OFFLINE_HINT, unpack=True)
     fetched = prepare(tmp_path / "cache", target / files.folder, files)
     assert fetched.digest == prepare(tmp_path / "cache2", folder, files).digest
 
     with pytest.raises(InputError, match="cannot download http") as caught:
-        download(tmp_path / "other", f"{address}/{archive.name}", "0" * 32)
+        download(tmp_path / "other", f"{address}/{archive.name}", "0" * 32, hint=OFFLINE_HINT, unpack=True)
     assert "corrupted" in str(caught.value)
 
 
@@ -235,7 +224,7 @@ def test_without_internet_the_error_says_how_to_pass_a_folder(tmp_path: Path) ->
         closed.bind(("127.0.0.1", 0))  # and does not listen
         address = f"http://127.0.0.1:{closed.getsockname()[1]}/cifar-10-python.tar.gz"
         with pytest.raises(InputError) as caught:
-            download(tmp_path, address, "0" * 32)
+            download(tmp_path, address, "0" * 32, hint=OFFLINE_HINT, unpack=True)
     first, second = str(caught.value).splitlines()
     assert first.startswith(f"cannot download {address}: ")
     assert "--data-dir" in second
@@ -244,7 +233,7 @@ def test_without_internet_the_error_says_how_to_pass_a_folder(tmp_path: Path) ->
 
 def test_an_address_that_is_gone(tmp_path: Path, server) -> None:
     with pytest.raises(InputError, match="File not found"):
-        download(tmp_path, f"{server[0]}/gone.tar.gz", "0" * 32)
+        download(tmp_path, f"{server[0]}/gone.tar.gz", "0" * 32, hint=OFFLINE_HINT, unpack=True)
 
 
 @pytest.mark.skipif("SNGAN_TEST_CIFAR10" not in os.environ, reason="set SNGAN_TEST_CIFAR10 to CIFAR-10's folder")

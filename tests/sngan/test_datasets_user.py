@@ -262,18 +262,6 @@ def test_sources_that_are_neither_folder_nor_npz(tmp_path: Path, refused) -> Non
     assert "neither a folder of images nor an .npz file" in refused(tmp_path / "a.zip")
 
 
-def test_an_interrupted_preparation_leaves_nothing(tmp_path: Path, prepare) -> None:
-    np.savez(tmp_path / "x.npz", x=noise(0, 600, 8, 8))
-
-    def stop(done: int, total: int) -> None:
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        prepare(tmp_path / "x.npz", image_size=8, progress=stop)
-    assert [path.name for path in (tmp_path / "cache" / "datasets").iterdir()] == [".images.lock"]
-    assert len(prepare(tmp_path / "x.npz", image_size=8).splits["train"]) == 600
-
-
 # .npz files
 
 
