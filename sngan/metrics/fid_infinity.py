@@ -4,7 +4,6 @@ FID of N images exceeds its limit by about c / N, with a c that depends on the g
 make two models' FIDs comparable. The line through FID_N at several N, continued to 1/N = 0, is the limit.
 """
 
-import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sngan.metrics.catalog import METRICS
 from sngan.metrics.frechet import frechet_distance
 from sngan.metrics.statistics import Array, FeatureStatistics, float64_device
 from sngan.seeding import numpy_stream
@@ -20,9 +20,10 @@ from sngan.seeding import numpy_stream
 Positions = NDArray[np.int64]
 
 # Part of every fid-infinity protocol: the paper's 15 sizes, the smallest of 5,000 images for 2,048 features. With fewer
-# per feature FID_N is no line in 1/N: with one image per feature the intercept keeps a fifth to a half of the bias.
+# per feature FID_N is no line in 1/N: from one image per feature on, the intercept overshoots by a fifth to a third of
+# the bias, from 2.4 on by about a twentieth (simulated normal features). A line needs a lever too: twice as many.
 NUM_SIZES = 15
-LEAST_PER_FEATURE = 5000 / 2048
+LEAST_PER_FEATURE = METRICS["fid-infinity"].images_per_feature / 2
 _NUM_BLOCKS = 100  # of which subsets are put together: a scatter matrix is computed once, not once per subset
 _STREAM = 1  # position in the stream "metric", whose beginning belongs to the kernel distance
 
@@ -73,7 +74,7 @@ def _subset_statistics(rows: Tensor) -> Iterator[FeatureStatistics]:
 
 def _draw(num_rows: int, dim: int) -> tuple[list[Positions], list[Positions]]:
     """The rows of every block, and the blocks of every subset: sizes evenly spaced, up to a block too large."""
-    sizes = np.linspace(math.ceil(LEAST_PER_FEATURE * dim), num_rows, NUM_SIZES)
+    sizes = np.linspace(LEAST_PER_FEATURE * dim, num_rows, NUM_SIZES)
     assert 2 * sizes[0] <= num_rows, f"{num_rows} rows of {dim} features are too few for a line"
     stream = numpy_stream(0, "metric", _STREAM)
     blocks = np.array_split(stream.permutation(num_rows), _NUM_BLOCKS)

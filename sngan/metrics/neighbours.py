@@ -86,8 +86,9 @@ def neighbour_scores(
             covered[j] |= (distances < radii["coverage"][j]).any(dim=0)
             if "recall" in metrics:
                 reached[j] |= (distances <= radii["recall"][i, None]).any(dim=0)
-    shares = {"precision": inside, "recall": reached, "density": counts / NEIGHBOURS["density"], "coverage": covered}
-    return {metric: float(shares[metric].double().mean()) for metric in metrics}
+    found = {"precision": inside, "recall": reached, "density": counts, "coverage": covered}
+    means = {metric: float(found[metric].double().mean()) for metric in metrics}
+    return {metric: value / NEIGHBOURS[metric] if metric == "density" else value for metric, value in means.items()}
 
 
 def _centre(rows: Tensor) -> Tensor:
