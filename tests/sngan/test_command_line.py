@@ -11,6 +11,7 @@ import pytest
 
 from sngan.datasets import DATASETS
 from sngan.methods import METHODS, SETTINGS
+from sngan.metrics.catalog import METRICS
 from sngan.metrics.protocols import PROTOCOLS
 from sngan.models import ARCHITECTURES
 from sngan.regularizers import REGULARIZERS
@@ -22,7 +23,7 @@ def sngan(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_list_shows_every_registry() -> None:
     printed = sngan("list").stdout
-    for registry in (METHODS, SETTINGS, DATASETS, ARCHITECTURES, REGULARIZERS, PROTOCOLS):
+    for registry in (METHODS, SETTINGS, DATASETS, ARCHITECTURES, REGULARIZERS, METRICS, PROTOCOLS):
         for name in registry:
             assert f"  {name} " in printed
 
