@@ -98,6 +98,7 @@ def main() -> None:
             continue  # too few for its line
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
             rows[name] = pool.submit(measured, name, *sizes).result()
+        print(name, rows[name], flush=True)
     keep("metric_speed", "python -m tests.benchmarks.metric_speed", rows)
 
 
