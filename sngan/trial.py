@@ -14,7 +14,7 @@ from sngan.config import TrialConfig
 from sngan.datasets import DATASETS, Dataset, open_dataset
 from sngan.errors import InputError
 from sngan.metrics.evaluator import Evaluator, cached_evaluator
-from sngan.metrics.protocols import parse
+from sngan.metrics.protocols import check_conditional, parse
 from sngan.models import ARCHITECTURES
 from sngan.results import Evaluation, Outcome, Report, RunOptions, Score
 from sngan.sampling import generate, save_grid
@@ -29,8 +29,7 @@ def check_names(config: TrialConfig, device: str) -> None:
     if not config.dataset.startswith("images-"):  # the content name of a user's own set
         DATASETS[config.dataset]
     ARCHITECTURES[config.architecture]
-    for protocol in config.protocols:
-        parse(protocol)
+    check_conditional(map(parse, config.protocols), conditional=False)
     if device != "auto":
         _named_device(device)
 

@@ -24,7 +24,7 @@ from sngan.metrics.measuring import (
     prepare_reference,
     reads_real_features,
 )
-from sngan.metrics.protocols import Protocol, parse
+from sngan.metrics.protocols import Protocol, check_conditional, parse
 from sngan.metrics.samples import Needs, Progress, RealSample, Sample, StreamedSample
 from sngan.metrics.streaming import Clock, Generate, stream
 from sngan.results import RunOptions, Score
@@ -181,7 +181,7 @@ class Evaluator:
         share, and of generation and feature extraction the share that its number of images has among the protocols
         which use them.
         """
-        self.check_conditional(generate_class is not None)
+        check_conditional(self.protocols, generate_class is not None)
         self.prepare()
         samples = {name: StreamedSample(self._extractors[name], Needs.of(group)) for name, group in self._streamed()}
         clock = Clock()
@@ -198,15 +198,6 @@ class Evaluator:
             for protocol, (value, spread) in zip(group, numbers, strict=True):
                 scores[protocol.name] = self._score(protocol, value, spread, seconds + self._share(protocol, clock))
         return tuple(scores[protocol.name] for protocol in self.protocols)
-
-    def check_conditional(self, conditional: bool) -> None:
-        """Raise InputError where a protocol goes by class and the model does not know classes."""
-        for protocol in self.protocols:
-            if protocol.by_class and not conditional:
-                raise InputError(
-                    f"{protocol.name} needs images of a given class, but this model is not conditional.\n"
-                    f"Leave the protocol out, or train a conditional model."
-                )
 
     def _streamed(self) -> list[tuple[str, list[Protocol]]]:
         """Each extractor that looks at images of any class, with its protocols for them."""

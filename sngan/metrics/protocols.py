@@ -14,6 +14,7 @@ distribution grows like 1/N1 + 1/N2, on CIFAR-10 from 1.0 at 50,000/50,000 to 7.
 
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
@@ -133,6 +134,16 @@ def parse(name: str) -> Protocol:
         f"A protocol reads METRIC/genN-SPLITN-NETWORK or is/genNxREPEATS-NETWORK, with METRIC one of "
         f"{', '.join(_WITH_REAL)} and NETWORK one of {', '.join(EXTRACTORS)}; `python -m sngan list` shows examples."
     )
+
+
+def check_conditional(protocols: Iterable[Protocol], conditional: bool) -> None:
+    """Raise InputError where a protocol goes by class and the model, unconditional, does not know classes."""
+    for protocol in protocols:
+        if protocol.by_class and not conditional:
+            raise InputError(
+                f"{protocol.name} needs images of a given class, but this model is not conditional.\n"
+                f"Leave the protocol out, or train a conditional model."
+            )
 
 
 def short_name(full_name: str) -> str:

@@ -105,6 +105,7 @@ def test_ctrl_c_says_that_the_command_goes_on(tmp_path: Path) -> None:
         (("prepare", "/nowhere", "--image-size", "8"), "/nowhere"),
         (("floor", "fid/gen600-test600-digits", "--dataset", "cifar"), "cifar10"),
         (("train", "--device", "tpu9"), "device"),
+        (("train", "--set", "protocols=intra-fid/gen600-test600-digits"), "this model is not conditional"),
     ],
 )
 def test_mistakes_are_told_in_two_lines(arguments: tuple[str, ...], expected: str, tmp_path: Path) -> None:
