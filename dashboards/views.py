@@ -14,6 +14,7 @@ from dashboards.figures.rendering import data_uri, encode_jpeg, encode_png
 from dashboards.figures.sample_grids import GridCell, SampleGridsData, cell_words, open_grid
 from dashboards.figures.style import method_label
 from dashboards.summary import MethodSummary
+from sngan.metrics.catalog import METRICS
 from sngan.metrics.protocols import parse, short_name
 from sweeps.claims import Verdict
 from sweeps.scores import ScoreTable
@@ -158,7 +159,7 @@ def protocol_views(frames: StudyFrames) -> list[dict[str, Any]]:
 def meanings(table: ScoreTable) -> list[tuple[str, str]]:
     """What the words of the page mean, for this table."""
     label = metric_label(table.metric)
-    return [(label, _METRICS.get(table.metric, ""))] + [
+    return [(label, METRICS[table.metric].meaning)] + [
         (name, text.format(label=label, transform=table.transform.text)) for name, text in _MEANINGS.items()
     ]
 
@@ -174,14 +175,6 @@ _MEANINGS = {
     "seeds; the noise of measuring one trained model again is not in them.",
     "final, not best": "Everything here is the value at the last update, not the best one on the way, which would be "
     "chosen with hindsight.",
-}
-_METRICS = {
-    "fid": "Fréchet distance between two normal distributions fitted to the features of generated and of real images. "
-    "Lower is better. It grows with fewer images: only equal counts can be compared.",
-    "kid": "Squared maximum mean discrepancy with a cubic kernel between the features of generated and of real images. "
-    "Lower is better, unbiased at any number of images, and may be negative by chance.",
-    "is": "Inception Score: how surely the network recognizes single images and how evenly all of them spread over the "
-    "classes. Higher is better; it does not look at real images.",
 }
 
 

@@ -18,6 +18,7 @@ from sngan.datasets import DATASETS, Dataset, DatasetEntry, Progress, open_datas
 from sngan.errors import InputError, one_line, unknown
 from sngan.losses import LOSSES
 from sngan.methods import METHODS, SETTINGS
+from sngan.metrics.catalog import METRICS
 from sngan.metrics.evaluator import Evaluator
 from sngan.metrics.protocols import PROTOCOLS
 from sngan.models import ARCHITECTURES
@@ -192,7 +193,7 @@ def floor(
 
 @main.command("list")
 def list_catalogs() -> None:
-    """Print every method, setting, data set, architecture, loss, regularizer and protocol."""
+    """Print every method, setting, data set, architecture, loss, regularizer, metric and protocol."""
     _section("methods", {name: f"{entry.label}. {entry.source}" for name, entry in METHODS.items()})
     _section(
         "settings",
@@ -214,6 +215,7 @@ def list_catalogs() -> None:
             for name, entry in REGULARIZERS.items()
         },
     )
+    _section("metrics", {name: f"{entry.label}. {entry.meaning}" for name, entry in METRICS.items()})
     _section("protocols", {name: entry.usage for name, entry in PROTOCOLS.items()})
 
 

@@ -12,10 +12,11 @@ class Score:
 
     protocol : full name, e.g. "fid/gen5000-test10000-inception-1a2b3c4d": metric, generated and real counts,
         split of the real data, extractor and the first 8 hex digits of the extractor's hash.
-    metric : "fid" | "kid" | "is".
+    metric : its name in sngan.metrics.catalog, "fid".
     value : finite, or None when it could not be computed (then the trial has diverged).
-    spread : standard deviation over the protocol's repetitions (IS splits, KID subsets), or None. This is
-        measurement noise of one model and must never be mixed with the spread over training seeds.
+    spread : standard deviation over the protocol's repetitions (IS splits, KID subsets); for FID-infinity the
+        standard error of its line's intercept; else None. This is measurement noise of one model and must never be
+        mixed with the spread over training seeds.
     split, num_real : the real data compared with; split is "" and num_real 0 for IS.
     extractor : "name-hash8".
     floor : what this protocol gives for real images in place of generated ones, where known.

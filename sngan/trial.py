@@ -14,7 +14,7 @@ from sngan.config import TrialConfig
 from sngan.datasets import DATASETS, Dataset, open_dataset
 from sngan.errors import InputError
 from sngan.metrics.evaluator import Evaluator, cached_evaluator
-from sngan.metrics.protocols import parse
+from sngan.metrics.protocols import check_conditional, parse
 from sngan.models import ARCHITECTURES, condition_of
 from sngan.results import Evaluation, Outcome, Report, RunOptions, Score
 from sngan.sampling import generate, save_grid
@@ -34,8 +34,7 @@ def check_names(config: TrialConfig, device: str) -> None:
         entry = DATASETS[config.dataset]
         architecture.check(entry.image_size)
         condition_of(config, entry.num_classes)
-    for protocol in config.protocols:
-        parse(protocol)
+    check_conditional(map(parse, config.protocols), conditional=config.conditioning != "none")
     if device != "auto":
         _named_device(device)
 
@@ -104,7 +103,7 @@ def evaluate_checkpoint(path: Path, protocols: Sequence[str], options: RunOption
     state = _start(config, dataset, _device(options))
     state.update = saved["training"]["update"]
     state.generator.load_state_dict(saved["training"]["generator"])
-    return Evaluator(protocols, dataset, options).evaluate(lambda num: generate(state, num))
+    return _scores(Evaluator(protocols, dataset, options), state)
 
 
 class _Run:
@@ -165,7 +164,7 @@ class _Run:
         # What is measured once per machine is no part of this trial's cost.
         self.evaluator.prepare()
         with self._clock("evaluate_s"):
-            scores = self.evaluator.evaluate(lambda num: generate(self.state, num))
+            scores = _scores(self.evaluator, self.state)
             samples = self._save_samples()
         return Evaluation(
             update=self.state.update,
@@ -233,6 +232,15 @@ class _Run:
         start = time.perf_counter()
         yield
         setattr(self, name, getattr(self, name) + time.perf_counter() - start)
+
+
+def _scores(evaluator: Evaluator, state: TrainState) -> tuple[Score, ...]:
+    """What a trial's generator scores; a conditional one is asked for images of one class, too."""
+
+    def of_class(label: int, num: int) -> Iterator[torch.Tensor]:
+        return generate(state, num, label=label)
+
+    return evaluator.evaluate(lambda num: generate(state, num), None if state.num_classes is None else of_class)
 
 
 def _set_up_torch(options: RunOptions) -> None:

@@ -10,12 +10,11 @@ import numpy as np
 import pandas as pd
 
 from sngan.methods import METHODS, SETTINGS
+from sngan.metrics.catalog import METRICS
 from sngan.metrics.protocols import short_name
 from sweeps.scores import Kind, ScoreTable, score_table
 from sweeps.store import ResultStore
 from sweeps.study import Preset, Study
-
-METRIC_LABELS = {"fid": "FID", "kid": "KID", "is": "Inception Score"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +94,7 @@ def records(frame: pd.DataFrame, *columns: str) -> Iterator[tuple[Any, ...]]:
 
 def metric_label(metric: str) -> str:
     """How axes and tables write a metric."""
-    return METRIC_LABELS.get(metric, metric)
+    return METRICS[metric].label
 
 
 def has_results(table: ScoreTable | None) -> bool:

@@ -1,28 +1,37 @@
 """Measures a generator: every protocol of a trial in one pass over the generated images."""
 
+import functools
 import logging
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
 from time import perf_counter
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from sngan.datasets import Dataset
-from sngan.metrics.array_cache import ArrayCache
+from sngan.errors import InputError
+from sngan.fields import require
+from sngan.metrics.array_cache import ArrayCache, Arrays
 from sngan.metrics.extractors import load_extractor
-from sngan.metrics.frechet import frechet_distance
-from sngan.metrics.inception_score import inception_score
-from sngan.metrics.kernel import kernel_distance
-from sngan.metrics.protocols import Protocol, parse
+from sngan.metrics.measuring import (
+    ClassSamples,
+    Group,
+    Number,
+    grouped,
+    measure,
+    measure_by_class,
+    prepare_reference,
+    reads_real_features,
+)
+from sngan.metrics.protocols import Protocol, check_conditional, parse
 from sngan.metrics.samples import Needs, Progress, RealSample, Sample, StreamedSample
+from sngan.metrics.streaming import Clock, Generate, stream
 from sngan.results import RunOptions, Score
 
 logger = logging.getLogger(__name__)
 
-Generate = Callable[[int], Iterator[Tensor]]
+GenerateClass = Callable[[int, int], Iterator[Tensor]]  # class, number of images -> images of this class
 
 _warned_of: set[str] = set()
 
@@ -35,7 +44,8 @@ class Evaluator:
     dataset : whose splits the protocols name; the first num_real images of a split, in its order, are compared with.
 
     Reference statistics of real images are computed once per machine and kept in options.cache_dir/"references".
-    Raises InputError for protocols that are unknown, need more real images than there are, or do not fit the images.
+    Raises InputError for protocols that are unknown, need more real images than there are, do not fit the images, or
+    go by class where the data set has no labels or too few images of one.
     """
 
     def __init__(self, protocols: Sequence[str], dataset: Dataset, options: RunOptions) -> None:
@@ -59,6 +69,8 @@ class Evaluator:
     def _can_measure(self, protocol: Protocol) -> bool:
         if protocol.split:
             self._real_sample(protocol.extractor, protocol.split).check(protocol.num_real)
+        if protocol.by_class:
+            self._check_classes(protocol)
         if protocol.metric != "is" or self._extractors[protocol.extractor].has_logits:
             return True
         if protocol.extractor not in _warned_of:
@@ -68,6 +80,23 @@ class Evaluator:
                 protocol.extractor,
             )
         return False
+
+    def _check_classes(self, protocol: Protocol) -> None:
+        """Raise InputError unless the data set's classes can be measured one by one."""
+        counts = self._real_sample(protocol.extractor, protocol.split).class_counts(protocol.num_real)
+        num_classes = len(counts)
+        require(
+            protocol.num_generated % num_classes == 0 and protocol.num_generated >= 2 * num_classes,
+            f"number of generated images in {protocol.name}",
+            protocol.num_generated,
+            f"a multiple of {self._dataset.name}'s {num_classes} classes, at least 2 for each",
+        )
+        few = min(range(num_classes), key=counts.__getitem__)
+        if counts[few] < 2:
+            raise InputError(
+                f"{protocol.name} cannot be measured: among the first {protocol.num_real} images of split "
+                f"{protocol.split!r} class {few} has {counts[few]}, and 2 are needed."
+            )
 
     def _real_sample(self, extractor: str, split: str) -> RealSample:
         if (extractor, split) not in self._real:
@@ -82,15 +111,14 @@ class Evaluator:
         """
         if self._prepared:
             return
-        # Kernel distances first: the features they keep spare a Frechet distance its own pass.
-        for protocol in sorted(self.protocols, key=lambda protocol: protocol.metric != "kid"):
+        # Those that keep features first: they spare a Frechet distance its own pass.
+        for protocol in sorted(self.protocols, key=lambda protocol: not reads_real_features(protocol)):
             if protocol.split:
                 sample = self._real_sample(protocol.extractor, protocol.split)
                 sample.progress = progress
-                touch = sample.features if protocol.metric == "kid" else sample.statistics
-                touch(protocol.num_real)
-        for protocol in self.protocols:
-            self._floors[protocol.name] = self._floor(protocol, progress)
+                prepare_reference(protocol, sample, self._device)
+        for group in grouped(self.protocols):
+            self._measure_floors(group, progress)
         self._prepared = True
 
     def floors(self, progress: Progress | None = None) -> dict[str, float | None]:
@@ -102,76 +130,109 @@ class Evaluator:
         self.prepare(progress)
         return {self._full_name(protocol): self._floors[protocol.name] for protocol in self.protocols}
 
-    def _floor(self, protocol: Protocol, progress: Progress | None) -> float | None:
-        split = self._floor_split(protocol)
-        if split is None or len(self._real_sample(protocol.extractor, split)) < protocol.num_images:
-            return None
-        sample = self._real_sample(protocol.extractor, split)
+    def _measure_floors(self, group: Group, progress: Progress | None) -> None:
+        """Set the floors of protocols that are measured together."""
+        first = group[0]
+        split = self._floor_split(first)
+        if split is None or not self._has_images(first, split):
+            self._floors.update((protocol.name, None) for protocol in group)
+            return
+        sample = self._real_sample(first.extractor, split)
         sample.progress = progress
-        extractor = self._extractors[protocol.extractor]
-        label = "floor-" + protocol.full_name(extractor.hash8).replace("/", "-")
-        key = f"floor 1 {protocol.name} {extractor.hash} {self._dataset.digest} {split}"
+        extractor = self._extractors[first.extractor]
 
-        def measure() -> Mapping[str, np.ndarray[tuple[int, ...], np.dtype[np.float64]]]:
-            value, _ = self._measure(protocol, sample)
-            return {"value": np.array(value)}
+        @functools.cache
+        def numbers() -> list[Number]:
+            return self._measure(group, sample.of_class if first.by_class else sample)
 
-        return float(self._cache.get(label, key, measure)["value"])
+        for position, protocol in enumerate(group):
+            label = "floor-" + protocol.full_name(extractor.hash8).replace("/", "-")
+            key = f"floor 1 {protocol.name} {extractor.hash} {self._dataset.digest} {split}"
+
+            def measure_one(position: int = position) -> Arrays:
+                return {"value": np.array(numbers()[position][0])}
+
+            self._floors[protocol.name] = float(self._cache.get(label, key, measure_one)["value"])
+
+    def _has_images(self, protocol: Protocol, split: str) -> bool:
+        """Whether a split's real images can stand for as many generated ones."""
+        sample = self._real_sample(protocol.extractor, split)
+        if not protocol.by_class:
+            return len(sample) >= protocol.num_images
+        counts = sample.class_counts(len(sample))
+        return min(counts) >= protocol.num_images // len(counts)
 
     def _floor_split(self, protocol: Protocol) -> str | None:
         if protocol.metric == "is":
             return "test" if "test" in self._dataset.splits else None
         return next((name for name in self._dataset.splits if name != protocol.split), None)
 
-    def evaluate(self, generate: Generate) -> tuple[Score, ...]:
+    def evaluate(self, generate: Generate, generate_class: GenerateClass | None = None) -> tuple[Score, ...]:
         """One Score per measurable protocol, in the order given.
 
         generate : n -> uint8 batches [B, C, H, W], n images in all; called once with the largest number needed. A
             protocol that needs fewer measures the first ones. A floating-point batch with a non-finite value says
             that the generator has none to show.
+        generate_class : class, n -> likewise n images of this class, for protocols that go by class. Without it
+            such a protocol raises InputError: the model is not conditional.
 
         Where images or features are not finite, values are None: the trial has diverged. `Score.seconds` add up to
-        what the call took, less `prepare`: a protocol bears its own computation, and of generation and feature
-        extraction the share that its number of images has among the protocols which use them.
+        what the call took, less `prepare`: a protocol bears its own computation, a part of that which several
+        share, and of generation and feature extraction the share that its number of images has among the protocols
+        which use them.
         """
+        check_conditional(self.protocols, generate_class is not None)
         self.prepare()
-        if not self.protocols:
-            return ()
-        samples = {name: StreamedSample(self._extractors[name], Needs.of(group)) for name, group in self._groups()}
-        clock = _Clock(dict.fromkeys(samples, 0.0))
-        finite = _stream(generate, samples, clock)
-        scores = []
-        for protocol in self.protocols:
+        samples = {name: StreamedSample(self._extractors[name], Needs.of(group)) for name, group in self._streamed()}
+        clock = Clock()
+        if samples:
+            stream(generate, samples, clock)
+        scores: dict[str, Score] = {}
+        for group in grouped(self.protocols):
             started = perf_counter()
-            sample = samples[protocol.extractor]
-            value, spread = self._measure(protocol, sample) if finite and sample.finite else (math.nan, None)
-            seconds = perf_counter() - started + self._share(protocol, clock)
-            scores.append(self._score(protocol, value, spread, seconds))
-        return tuple(scores)
+            if generate_class is not None and group[0].by_class:
+                numbers = self._measure(group, functools.partial(self._class_sample, group[0], generate_class))
+            else:
+                numbers = self._measure(group, samples[group[0].extractor])
+            seconds = (perf_counter() - started) / len(group)
+            for protocol, (value, spread) in zip(group, numbers, strict=True):
+                scores[protocol.name] = self._score(protocol, value, spread, seconds + self._share(protocol, clock))
+        return tuple(scores[protocol.name] for protocol in self.protocols)
 
-    def _groups(self) -> list[tuple[str, list[Protocol]]]:
-        """Each extractor in use with its protocols."""
+    def _streamed(self) -> list[tuple[str, list[Protocol]]]:
+        """Each extractor that looks at images of any class, with its protocols for them."""
+        protocols = [protocol for protocol in self.protocols if not protocol.by_class]
         return [
             (name, group)
             for name in self._extractors
-            if (group := [protocol for protocol in self.protocols if protocol.extractor == name])
+            if (group := [protocol for protocol in protocols if protocol.extractor == name])
         ]
 
-    def _measure(self, protocol: Protocol, sample: Sample) -> tuple[float, float | None]:
-        """Value and spread of one protocol."""
-        if protocol.metric == "is":
-            mean, spread = inception_score(sample.logits(protocol.num_images), protocol.repeats)
-            return mean, spread if protocol.repeats > 1 else None
-        reference = self._real_sample(protocol.extractor, protocol.split)
-        generated, real = protocol.num_generated, protocol.num_real
-        if protocol.metric == "kid":
-            return kernel_distance(sample.features(generated), reference.features(real), device=self._device)
-        return frechet_distance(reference.statistics(real), sample.statistics(generated)), None
+    def _class_sample(self, protocol: Protocol, generate_class: GenerateClass, label: int) -> StreamedSample:
+        """Generated images of one class."""
+        num_classes = self._dataset.num_classes
+        assert num_classes is not None, "checked at the start"
+        needs = Needs(statistics=frozenset({protocol.num_generated // num_classes}))
+        sample = StreamedSample(self._extractors[protocol.extractor], needs)
+        stream(functools.partial(generate_class, label), {protocol.extractor: sample}, Clock())
+        return sample
 
-    def _share(self, protocol: Protocol, clock: "_Clock") -> float:
+    def _measure(self, group: Group, images: Sample | ClassSamples) -> list[Number]:
+        """Values and spreads of one group from images of any class, or from class -> its images."""
+        first = group[0]
+        real = self._real_sample(first.extractor, first.split) if first.split else None
+        if isinstance(images, Sample):
+            return measure(group, images, real, self._device)
+        assert real is not None, "classes are compared with real ones"
+        return [measure_by_class(first, images, real)]
+
+    def _share(self, protocol: Protocol, clock: Clock) -> float:
         """Seconds of generation and extraction that this protocol bears."""
-        everyone = sum(other.num_images for other in self.protocols)
-        same = sum(other.num_images for other in self.protocols if other.extractor == protocol.extractor)
+        if protocol.by_class:  # makes and looks at images of its own
+            return 0.0
+        groups = dict(self._streamed())
+        everyone = sum(other.num_images for group in groups.values() for other in group)
+        same = sum(other.num_images for other in groups[protocol.extractor])
         extraction_s = clock.extraction_s[protocol.extractor]
         return protocol.num_images * (clock.generation_s / everyone + extraction_s / same)
 
@@ -194,39 +255,7 @@ class Evaluator:
         return protocol.full_name(self._extractors[protocol.extractor].hash8)
 
 
-@dataclass
-class _Clock:
-    """Seconds spent on making images, and per extractor on looking at them."""
-
-    extraction_s: dict[str, float]
-    generation_s: float = field(default=0.0)
-
-
-def _stream(generate: Generate, samples: Mapping[str, StreamedSample], clock: _Clock) -> bool:
-    """Show the generated images to every sample; False where an image is not finite.
-
-    On an accelerator, which works behind the clock's back, generation may be waited for, and counted, in extraction.
-    """
-    num_images = max(sample.needs.num_images for sample in samples.values())
-    num_seen = 0
-    started = perf_counter()
-    for images in generate(num_images):
-        clock.generation_s += perf_counter() - started
-        if images.is_floating_point() and not bool(torch.isfinite(images).all()):
-            return False
-        assert images.dtype == torch.uint8, f"images must be uint8, not {images.dtype}"
-        for name, sample in samples.items():
-            started = perf_counter()
-            sample.add(images)
-            clock.extraction_s[name] += perf_counter() - started
-        num_seen += len(images)
-        if num_seen >= num_images or not any(sample.finite for sample in samples.values()):
-            return True
-        started = perf_counter()
-    raise AssertionError(f"{num_images} images were asked for, {num_seen} came")
-
-
-MAX_CACHED = 4  # evaluators; each holds its reference statistics, 0.1 GB for Inception
+MAX_CACHED = 4  # evaluators; each holds its references: for Inception 0.1 GB, for intra-fid 0.1 GB for every class
 _cached: dict[tuple[object, ...], Evaluator] = {}
 
 

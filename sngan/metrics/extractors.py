@@ -11,10 +11,11 @@ from sngan.results import RunOptions
 
 @dataclass(frozen=True, kw_only=True)
 class ExtractorEntry:
-    """A line of the catalog: the network's name, what it is, and how to load it."""
+    """A line of the catalog: the network's name, what it is, its features per image, and how to load it."""
 
     name: str
     description: str
+    dim: int
     load: Callable[[RunOptions], Extractor]
 
 
@@ -37,11 +38,13 @@ for _entry in (
     ExtractorEntry(
         name="inception",
         description="FID's Inception network of 2015-12-05 as in pytorch-fid: 2048 features, images of any size",
+        dim=2048,
         load=_load_inception,
     ),
     ExtractorEntry(
         name="digits",
         description="a small classifier of 8 x 8 grey digits whose weights are part of this package: 64 features",
+        dim=64,
         load=_load_digits,
     ),
 ):

@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sngan.metrics.statistics import float64_device
 from sngan.seeding import numpy_stream
 
 # Part of every kid protocol: the original code's subsets.
@@ -31,7 +32,7 @@ def kernel_distance(
     both whole sets there is only one: the value is its MMD^2 and the deviation None. Float64, on `device` (CPU
     where the device has no float64).
     """
-    where = "cpu" if device.startswith("mps") else device
+    where = float64_device(device)
     x, y = (torch.as_tensor(rows, dtype=torch.float64, device=where) for rows in (generated, real))
     size = min(subset_size, len(x), len(y))
     if size == len(x) == len(y):

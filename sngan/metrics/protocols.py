@@ -3,26 +3,31 @@
     fid/gen5000-test10000-inception    Frechet distance, 5,000 generated images against the test split's first 10,000
     kid/gen5000-test10000-inception    kernel distance on the same images
     is/gen5000x10-inception            Inception Score of 5,000 generated images, 10 times
+    recall/gen5000-test10000-inception share of the real images that lie near generated ones
+
+A metric's own constants (neighbours, subsets, sizes of a fit) are fixed and no part of the name: catalog.py, kernel.py,
+neighbours.py, fid_infinity.py.
 
 Numbers of different protocols must never be compared: the Frechet distance between two samples of the same
 distribution grows like 1/N1 + 1/N2, on CIFAR-10 from 1.0 at 50,000/50,000 to 7.8 at 10,000/5,000 images.
 """
 
+import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import Literal, cast, get_args
 
 from sngan.errors import InputError, unknown
 from sngan.fields import require
+from sngan.metrics.catalog import METRICS, Metric
 from sngan.metrics.extractors import EXTRACTORS
 from sngan.registry import Registry
 
-MetricName = Literal["fid", "kid", "is"]
-
 MAX_IMAGES = 10_000_000
+_WITH_REAL = tuple(name for name, metric in METRICS.items() if metric.with_real)
 _COUNT = r"[1-9][0-9]{0,7}"
-_DISTANCE = re.compile(rf"(fid|kid)/gen({_COUNT})-([a-z]+)({_COUNT})-([a-z0-9_]+)")
+_DISTANCE = re.compile(rf"({'|'.join(_WITH_REAL)})/gen({_COUNT})-([a-z]+)({_COUNT})-([a-z0-9_]+)")
 _SCORE = re.compile(rf"(is)/gen({_COUNT})x({_COUNT})-([a-z0-9_]+)")
 
 
@@ -30,13 +35,13 @@ _SCORE = re.compile(rf"(is)/gen({_COUNT})x({_COUNT})-([a-z0-9_]+)")
 class Protocol:
     """How one number is measured.
 
-    metric : "fid", "kid" or "is". num_generated : generated images of one repetition; repeats : repetitions on
+    metric : its name in METRICS. num_generated : generated images of one repetition; repeats : repetitions on
     images of their own (Inception Score: the "x10"; 1 elsewhere). split, num_real : the real images compared with
     are the split's first num_real, in its own order; "" and 0 for "is". extractor : name of the network.
     usage : who uses it, for lists; "" unless it is a recommended protocol.
     """
 
-    metric: MetricName
+    metric: str
     num_generated: int
     repeats: int = 1
     split: str = ""
@@ -46,14 +51,15 @@ class Protocol:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be measured. Raises InputError with the bad value and the allowed ones."""
-        require(self.metric in get_args(MetricName), "metric", self.metric, "fid, kid, is")
+        kind = self.kind  # refuses an unknown name
         if self.extractor not in EXTRACTORS:
             raise unknown("feature extractor", self.extractor, EXTRACTORS)
+        least = max(kind.least_images, math.ceil(kind.images_per_feature * EXTRACTORS[self.extractor].dim))
         require(
-            self.num_generated >= 2 and self.num_images <= MAX_IMAGES,
+            self.num_generated >= least and self.num_images <= MAX_IMAGES,
             f"number of generated images in {self.name}",
             self.num_images,
-            f"2 to {MAX_IMAGES}",
+            f"{least} to {MAX_IMAGES}",
         )
         if self.metric == "is":
             require(
@@ -64,8 +70,17 @@ class Protocol:
             )
         else:
             require(self.repeats == 1, f"repeats of {self.name}", self.repeats, "1")
-            allowed = f"2 to {MAX_IMAGES}"
-            require(2 <= self.num_real <= MAX_IMAGES, f"number of real images in {self.name}", self.num_real, allowed)
+            require(
+                kind.least_images <= self.num_real <= MAX_IMAGES,
+                f"number of real images in {self.name}",
+                self.num_real,
+                f"{kind.least_images} to {MAX_IMAGES}",
+            )
+
+    @property
+    def kind(self) -> Metric:
+        """The metric's line of the catalog."""
+        return METRICS[self.metric]
 
     @property
     def name(self) -> str:
@@ -80,8 +95,13 @@ class Protocol:
 
     @property
     def lower_is_better(self) -> bool:
-        """True for the distances fid and kid, False for the Inception Score."""
-        return self.metric != "is"
+        """True for distances, False for the Inception Score and for shares."""
+        return self.kind.lower_is_better
+
+    @property
+    def by_class(self) -> bool:
+        """Whether generated images of given classes are looked at: only a conditional model has them."""
+        return self.kind.keeps == "class-statistics"
 
     @property
     def num_images(self) -> int:
@@ -99,7 +119,7 @@ def parse(name: str) -> Protocol:
     if match := _DISTANCE.fullmatch(name):
         metric, generated, split, real, extractor = match.groups()
         return Protocol(
-            metric=cast("MetricName", metric),
+            metric=metric,
             num_generated=int(generated),
             split=split,
             num_real=int(real),
@@ -111,9 +131,19 @@ def parse(name: str) -> Protocol:
     near = get_close_matches(name.lower(), PROTOCOLS, n=1, cutoff=0.0)
     raise InputError(
         f"unknown protocol {name!r}. Did you mean {near[0]!r}?\n"
-        f"A protocol reads fid/genN-SPLITN-NETWORK, kid/genN-SPLITN-NETWORK or is/genNxREPEATS-NETWORK, "
-        f"with NETWORK one of {', '.join(EXTRACTORS)}; `python -m sngan list` shows the recommended ones."
+        f"A protocol reads METRIC/genN-SPLITN-NETWORK or is/genNxREPEATS-NETWORK, with METRIC one of "
+        f"{', '.join(_WITH_REAL)} and NETWORK one of {', '.join(EXTRACTORS)}; `python -m sngan list` shows examples."
     )
+
+
+def check_conditional(protocols: Iterable[Protocol], conditional: bool) -> None:
+    """Raise InputError where a protocol goes by class and the model, unconditional, does not know classes."""
+    for protocol in protocols:
+        if protocol.by_class and not conditional:
+            raise InputError(
+                f"{protocol.name} needs images of a given class, but this model is not conditional.\n"
+                f"Leave the protocol out, or train a conditional model."
+            )
 
 
 def short_name(full_name: str) -> str:
@@ -189,4 +219,35 @@ _recommend(
 _recommend(
     "is/gen600x1-digits",
     "The quick presets: is every digit recognized, are all ten there? 10 is the best possible.",
+)
+
+# What FID mixes: precision and density say whether images look real, recall and coverage whether everything is there.
+_HALVES = {
+    "precision": "do the images look real? Kynkaanniemi et al. 2019 with k = 3",
+    "recall": "is everything there? Kynkaanniemi et al. 2019 with k = 3",
+    "density": "do the images look real, outliers apart? Naeem et al. 2020 with k = 5",
+    "coverage": "is everything there, outliers apart? Naeem et al. 2020 with k = 5",
+}
+for _metric, _question in _HALVES.items():
+    _recommend(
+        f"{_metric}/gen5000-test10000-inception",
+        f"On the images of Miyato's FID: {_question}, on Inception features.",
+    )
+    _recommend(f"{_metric}/gen500-test2000-inception", f"Short CIFAR-10 runs on a CPU: {_question}.")
+    _recommend(f"{_metric}/gen600-test600-digits", f"The quick presets' digits: {_question}.")
+_recommend(
+    "fid-infinity/gen50000-test10000-inception",
+    "Whoever compares models whose FIDs differ by little: Chong and Forsyth 2020, as in their code.",
+)
+_recommend(
+    "fid-infinity/gen600-test600-digits",
+    "The quick presets' digits: FID without what 600 generated images add to it.",
+)
+_recommend(
+    "intra-fid/gen50000-train50000-inception",
+    "Conditional models: the intra FID of Miyato and Koyama 2018 (arXiv:1802.05637), 5,000 images per CIFAR-10 class.",
+)
+_recommend(
+    "intra-fid/gen600-test600-digits",
+    "Conditional models of the quick presets' digits: 60 images of each class.",
 )

@@ -15,6 +15,7 @@ from sngan.datasets import Dataset
 from sngan.errors import InputError
 from sngan.metrics.array_cache import ArrayCache, Arrays
 from sngan.metrics.extractor_base import Extractor
+from sngan.metrics.neighbours import nearest_distances
 from sngan.metrics.protocols import Protocol
 from sngan.metrics.statistics import FeatureStatistics
 
@@ -29,7 +30,12 @@ BLOCK = 2048
 
 
 class Sample(ABC):
-    """Images in a fixed order; every method speaks of the first n of them."""
+    """Images in a fixed order; every method speaks of the first n of them.
+
+    finite : False as soon as an image or a feature is not; then there is nothing to be asked for.
+    """
+
+    finite: bool = True
 
     @abstractmethod
     def statistics(self, n: int) -> FeatureStatistics:
@@ -56,11 +62,11 @@ class Needs:
 
     @classmethod
     def of(cls, protocols: Iterable[Protocol]) -> "Needs":
-        """What these protocols need of the generated images."""
-        counts: dict[str, set[int]] = {"fid": set(), "kid": {0}, "is": {0}}
+        """What these protocols need of generated images of any class."""
+        counts: dict[str, set[int]] = {"statistics": set(), "features": {0}, "logits": {0}}
         for protocol in protocols:
-            counts[protocol.metric].add(protocol.num_images)
-        return cls(frozenset(counts["fid"]), max(counts["kid"]), max(counts["is"]))
+            counts[protocol.kind.keeps].add(protocol.num_images)
+        return cls(frozenset(counts["statistics"]), max(counts["features"]), max(counts["logits"]))
 
     @property
     def num_images(self) -> int:
@@ -74,7 +80,6 @@ class StreamedSample(Sample):
     def __init__(self, extractor: Extractor, needs: Needs) -> None:
         self.needs = needs
         self.num_images = 0
-        self.finite = True  # False as soon as a feature is not; then nothing more is taken in
         self._extractor = extractor
         self._features: list[Features] = []
         self._logits: list[Features] = []
@@ -144,23 +149,50 @@ def _first(n: int, parts: list[Features]) -> Features:
 
 
 class RealSample(Sample):
-    """A split of a data set in its own order. What was measured once is read from the cache.
+    """A split of a data set in its own order, or one class of it. What was measured once is read from the cache.
 
-    Raises InputError when more images are asked for than the split has.
+    label : the class whose images alone are looked at, for a split with labels; None for all images.
+
+    Raises InputError when more images are asked for than there are.
     """
 
-    def __init__(self, dataset: Dataset, split: str, extractor: Extractor, cache: ArrayCache) -> None:
+    def __init__(
+        self, dataset: Dataset, split: str, extractor: Extractor, cache: ArrayCache, label: int | None = None
+    ) -> None:
         self.progress: Progress | None = None
         self._images = dataset.split(split).images
+        self._rows = None if label is None else np.flatnonzero(self._labels(dataset, split) == label)
+        self._label = label
         self._split = split
         self._dataset = dataset
         self._extractor = extractor
         self._cache = cache
         self._features: dict[int, Features] = {}
         self._statistics: dict[int, FeatureStatistics] = {}
+        self._nearest: dict[int, Features] = {}
+        self._classes: dict[int, RealSample] = {}
+
+    @staticmethod
+    def _labels(dataset: Dataset, split: str) -> NDArray[np.int64]:
+        labels = dataset.split(split).labels
+        if labels is None or dataset.num_classes is None:
+            raise InputError(f"data set {dataset.name!r} has no labels, so nothing can be measured class by class.")
+        return labels
 
     def __len__(self) -> int:
-        return len(self._images)
+        return len(self._images) if self._rows is None else len(self._rows)
+
+    def of_class(self, label: int) -> "RealSample":
+        """The images of one class, in the split's order, the same object at every call."""
+        if label not in self._classes:
+            self._classes[label] = RealSample(self._dataset, self._split, self._extractor, self._cache, label)
+        self._classes[label].progress = self.progress
+        return self._classes[label]
+
+    def class_counts(self, n: int) -> list[int]:
+        """How many of the split's first n images belong to each class, [num_classes]. InputError without labels."""
+        labels = self._labels(self._dataset, self._split)
+        return [int(count) for count in np.bincount(labels[:n], minlength=self._dataset.num_classes or 0)]
 
     def check(self, n: int) -> None:
         """Raise InputError unless the split has n images."""
@@ -184,6 +216,16 @@ class RealSample(Sample):
             self._features[n] = arrays["features"]
         return self._features[n]
 
+    def nearest(self, n: int, device: str) -> Features:
+        """Squared distances from each of the first n images to its nearest others, float32 [n, MOST_NEIGHBOURS]."""
+        if n not in self._nearest:
+
+            def measure() -> Arrays:
+                return {"nearest": nearest_distances(self.features(n), device=device)}
+
+            self._nearest[n] = self._cached("nearest", n, measure)["nearest"]
+        return self._nearest[n]
+
     def logits(self, n: int) -> Features:
         """Logits of the first n images, measured anew: only a floor needs them, and that is cached."""
         return self._stream(Needs(logits=n)).logits(n)
@@ -197,21 +239,24 @@ class RealSample(Sample):
 
     def _cached(self, kind: str, n: int, compute: Callable[[], Arrays]) -> Arrays:
         self.check(n)
-        label = f"{kind}-{self._split}{n}-{self._extractor.identity}"
-        key = f"{kind} 1 {self._dataset.digest} {self._split} {n} {self._extractor.name} {self._extractor.hash}"
+        split = self._split if self._label is None else f"{self._split}-class{self._label}-"
+        label = f"{kind}-{split}{n}-{self._extractor.identity}"
+        key = f"{kind} 1 {self._dataset.digest} {split} {n} {self._extractor.name} {self._extractor.hash}"
         return self._cache.get(label, key, compute)
 
     def _stream(self, needs: Needs) -> StreamedSample:
         """Show the images to the extractor."""
         n = needs.num_images
         self.check(n)
-        what = f"{self._dataset.name} {self._split}, {n} real images, {self._extractor.name}"
+        part = self._split if self._label is None else f"{self._split} class {self._label}"
+        what = f"{self._dataset.name} {part}, {n} real images, {self._extractor.name}"
         if not self._extractor.fast:
             logger.info("measuring %s: once per machine", what)
         sample = StreamedSample(self._extractor, needs)
         for start in range(0, n, self._extractor.batch_size):
             # A copy: torch does not take the read-only pages of a memory map.
-            images: NDArray[Any] = np.array(self._images[start : min(start + self._extractor.batch_size, n)])
+            rows = slice(start, min(start + self._extractor.batch_size, n))
+            images: NDArray[Any] = np.array(self._images[rows if self._rows is None else self._rows[rows]])
             sample.add(torch.from_numpy(images))
             if self.progress is not None:
                 self.progress(what, sample.num_images, n)

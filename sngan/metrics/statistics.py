@@ -12,6 +12,11 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 
+def float64_device(device: str) -> str:
+    """Where float64 is computed for tensors of `device`: there, or on the CPU where it has none (Apple's MPS)."""
+    return "cpu" if device.startswith("mps") else device
+
+
 @dataclass(frozen=True, eq=False)
 class FeatureStatistics:
     """Sufficient statistics of `count` feature vectors of dimension d.
@@ -27,9 +32,7 @@ class FeatureStatistics:
     def from_features(cls, features: torch.Tensor | NDArray[Any]) -> Self:
         """Statistics of features [n, d], n >= 1, summed in float64 on the device where they lie."""
         rows = torch.as_tensor(features)
-        if rows.device.type == "mps":  # has no float64
-            rows = rows.cpu()
-        rows = rows.double()
+        rows = rows.to(float64_device(str(rows.device))).double()
         mean = rows.mean(dim=0)
         centred = rows - mean
         return cls(len(rows), mean.cpu().numpy(), (centred.T @ centred).cpu().numpy())

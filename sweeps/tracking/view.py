@@ -9,6 +9,8 @@ import shlex
 from typing import Any
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
+from sngan.metrics.catalog import METRICS
+
 VIEW = "overview"
 VIEW_TAG = f"mlflow.sharedViewState.{VIEW}"
 IMAGES = "samples"  # name of the series of sample grids
@@ -48,7 +50,7 @@ def stored_view(metric: str, updates: int, created_ms: int) -> str:
     state = {
         "searchFilter": "tags.kind = 'trial'",
         "orderByKey": best,
-        "orderByAsc": metric != "is",
+        "orderByAsc": METRICS[metric].lower_is_better,
         "startTime": "ALL",
         "lifecycleFilter": "Active",
         "datasetsFilter": [],

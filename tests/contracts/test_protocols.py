@@ -4,16 +4,37 @@ import re
 
 import pytest
 import torch
+from torch import Tensor
 
 from sngan.datasets import open_dataset
 from sngan.errors import InputError
+from sngan.metrics.catalog import METRICS
+from sngan.metrics.digits_cnn import DigitsExtractor
 from sngan.metrics.evaluator import Evaluator
 from sngan.metrics.extractors import EXTRACTORS
+from sngan.metrics.inception import InceptionExtractor
 from sngan.metrics.protocols import PROTOCOLS, Protocol, parse, short_name
-from sngan.results import RunOptions
+from sngan.results import RunOptions, Score
 
 NAMES = list(PROTOCOLS)
 DIGITS = [name for name in NAMES if PROTOCOLS[name].extractor == "digits"]
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_a_metric_says_what_it_is_and_has_a_protocol_for_digits(name: str) -> None:
+    metric = METRICS[name]
+    assert metric.name == name
+    assert metric.label
+    assert metric.meaning.endswith(".")
+    assert ("Lower is better" in metric.meaning) == metric.lower_is_better
+    assert ("igher is better" in metric.meaning or "about 1 for real" in metric.meaning) != metric.lower_is_better
+    assert any(protocol.metric == name and protocol.extractor == "digits" for protocol in PROTOCOLS.values())
+
+
+@pytest.mark.parametrize("name", EXTRACTORS)
+def test_an_extractor_has_the_features_that_its_entry_says(name: str) -> None:
+    classes = {"inception": InceptionExtractor, "digits": DigitsExtractor}
+    assert EXTRACTORS[name].dim == classes[name].dim
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -39,7 +60,7 @@ def test_the_name_says_everything_but_the_hash(name: str) -> None:
 def test_a_protocol_has_counts_a_direction_an_extractor_and_a_user(name: str) -> None:
     protocol = PROTOCOLS[name]
     assert protocol.extractor in EXTRACTORS
-    assert protocol.lower_is_better == (protocol.metric in ("fid", "kid"))
+    assert protocol.lower_is_better == METRICS[protocol.metric].lower_is_better
     assert protocol.num_images == protocol.num_generated * protocol.repeats
     assert (protocol.num_real > 0) == (protocol.split != "") == (protocol.metric != "is")
     assert protocol.usage.endswith(".")
@@ -67,7 +88,14 @@ def test_any_name_of_the_grammar_is_a_protocol() -> None:
         ("fid/gen5000-test1000-inceptoin", "Did you mean 'inception'"),
         ("fid/gen5k-test10000-inception", "Did you mean 'fid/gen5000-test10000-inception'"),
         ("FID/gen600-test600-digits", "Did you mean 'fid/gen600-test600-digits'"),
-        ("fid", "fid/genN-SPLITN-NETWORK"),
+        ("fid", "METRIC/genN-SPLITN-NETWORK"),
+        ("presicion/gen600-test600-digits", "Did you mean 'precision/gen600-test600-digits'"),
+        ("precision/gen5-test600-digits", "allowed: 6 to 10000000"),
+        ("coverage/gen600-test5-digits", "number of real images in coverage/gen600-test5-digits is 5; allowed: 6"),
+        ("recall/gen600x2-digits", "unknown protocol"),
+        ("fid-infinity/gen312-test600-digits", "allowed: 313 to 10000000"),
+        ("fid-infinity/gen5000-test10000-inception", "allowed: 10000 to 10000000"),
+        ("intra-fid/gen600-digits", "Did you mean 'intra-fid/gen600-test600-digits'"),
         ("", "unknown protocol ''"),
         ("fid/gen0-test600-digits", "unknown protocol"),
         ("fid/gen0600-test600-digits", "unknown protocol"),
@@ -94,9 +122,17 @@ def test_real_digits_score_better_than_noisy_ones(name: str, options: RunOptions
     real = torch.tensor(digits.split("train").images)
     noise = 64 * torch.randn(real.shape, generator=torch.Generator().manual_seed(0))
     noisy = (real + noise).clamp(0, 255).to(torch.uint8)
-    (good,) = evaluator.evaluate(lambda n: iter(real[:n].split(100)))
-    (bad,) = evaluator.evaluate(lambda n: iter(noisy[:n].split(100)))
+    labels = torch.tensor(digits.split("train").labels)
+
+    def score(images: Tensor) -> Score:
+        (score,) = evaluator.evaluate(
+            lambda n: iter(images[:n].split(100)), lambda label, n: iter(images[labels == label][:n].split(100))
+        )
+        return score
+
+    good, bad = score(real), score(noisy)
     assert good.value is not None
     assert bad.value is not None
     assert (good.value < bad.value) == parse(name).lower_is_better
+    assert good.floor is not None
     assert good.protocol == parse(name).full_name(evaluator.extractors["digits"][-8:])

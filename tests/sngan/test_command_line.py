@@ -11,6 +11,7 @@ import pytest
 
 from sngan.datasets import DATASETS
 from sngan.methods import METHODS, SETTINGS
+from sngan.metrics.catalog import METRICS
 from sngan.metrics.protocols import PROTOCOLS
 from sngan.models import ARCHITECTURES
 from sngan.regularizers import REGULARIZERS
@@ -22,7 +23,7 @@ def sngan(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_list_shows_every_registry() -> None:
     printed = sngan("list").stdout
-    for registry in (METHODS, SETTINGS, DATASETS, ARCHITECTURES, REGULARIZERS, PROTOCOLS):
+    for registry in (METHODS, SETTINGS, DATASETS, ARCHITECTURES, REGULARIZERS, METRICS, PROTOCOLS):
         for name in registry:
             assert f"  {name} " in printed
 
@@ -126,6 +127,7 @@ def test_ctrl_c_says_that_the_command_goes_on(tmp_path: Path) -> None:
         (("prepare", "celeba"), "Fetch img_align_celeba.zip and list_eval_partition.txt from"),
         (("floor", "fid/gen600-test600-digits", "--dataset", "cifar"), "cifar10"),
         (("train", "--device", "tpu9"), "device"),
+        (("train", "--set", "protocols=intra-fid/gen600-test600-digits"), "this model is not conditional"),
     ],
 )
 def test_mistakes_are_told_in_two_lines(arguments: tuple[str, ...], expected: str, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from sngan.errors import InputError
+from sngan.metrics.catalog import METRICS
 from sngan.seeding import numpy_stream
 from sweeps.scores import Kind, ScoreTable, Transform, score_table, worsened
 from tests.sweeps.score_samples import PROTOCOLS, evaluations_frame, small_preset, table_of, trials_frame
@@ -132,14 +133,15 @@ def test_what_a_setting_varies_in_its_name_may_differ() -> None:
 # --- Bounded scores ---
 
 
-@pytest.mark.parametrize("metric", ["fid", "kid", "is"])
+@pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("floor", [None, 0.0, 5.0])
 def test_scores_are_bounded_strictly_monotone_and_keep_missing(metric: str, floor: float | None) -> None:
-    values = np.linspace(1.001, 500, 200)
+    is_share = metric in ("precision", "recall", "coverage")
+    values = np.linspace(0.001, 0.999, 200) if is_share else np.linspace(1.001, 500, 200)
     scores = Transform.of(metric, floor)(values)
     assert ((scores > 0) & (scores < 1)).all()
     steps = np.diff(scores)
-    assert (steps > 0).all() if metric == "is" else (steps < 0).all()
+    assert (steps < 0).all() if METRICS[metric].lower_is_better else (steps > 0).all()
     assert np.isnan(Transform.of(metric, floor)(np.array([np.nan]))).all()
 
 
@@ -151,6 +153,13 @@ def test_scores_are_bounded_strictly_monotone_and_keep_missing(metric: str, floo
         ("kid", 0.001, 0.1, "1 / (1 + KID / 0.1), diverged = 0"),
         ("is", 11.24, 6.12, "1 / (1 + 5.12 / (IS - 1)), diverged = 0"),
         ("is", None, 6.0, "1 / (1 + 5 / (IS - 1)), diverged = 0"),
+        ("precision", 0.9, 0.5, "Precision, diverged = 0"),
+        ("recall", 0.8, 0.5, "Recall, diverged = 0"),
+        ("density", 0.98, 1.0, "1 / (1 + 1 / Density), diverged = 0"),
+        ("coverage", None, 0.5, "Coverage, diverged = 0"),
+        ("fid-infinity", 3.0, 30.0, "1 / (1 + FID∞ / 30), diverged = 0"),
+        ("fid-infinity", -0.1, 100.0, "1 / (1 + FID∞ / 100), diverged = 0"),
+        ("intra-fid", 15.3, 153.0, "1 / (1 + Intra-class FID / 153), diverged = 0"),
     ],
 )
 def test_half_points_and_the_formula_that_figures_state(
@@ -164,7 +173,11 @@ def test_half_points_and_the_formula_that_figures_state(
 def test_ends_of_the_scale() -> None:
     assert Transform.of("fid", None)(np.array([0.0]))[0] == 1
     assert Transform.of("kid", None)(np.array([-0.002]))[0] == 1
+    assert Transform.of("fid-infinity", None)(np.array([-0.4]))[0] == 1
     assert Transform.of("is", None)(np.array([1.0]))[0] == 0
+    for share in ("precision", "recall", "coverage"):
+        np.testing.assert_array_equal(Transform.of(share, 0.9)(np.array([0.0, 1.0])), [0, 1])
+    assert Transform.of("density", None)(np.array([0.0]))[0] == 0
 
 
 @pytest.mark.parametrize("metric", ["fid", "is"])
