@@ -44,4 +44,13 @@ CIFAR10_PAPER: Mapping[str, Any] = {
     "evaluate_every": 10_000,
     "protocols": ("fid/gen5000-test10000-inception", "is/gen5000x10-inception", "fid/gen50000-train50000-inception"),
 }
+STL10: Mapping[str, Any] = {**CIFAR10, "dataset": "stl10"}
+# The paper compares with 10,000 real images, of which the test set has 8,000: the first of those trained on take part.
+STL10_SHORT: Mapping[str, Any] = {
+    **STL10,
+    "updates": 20_000,
+    "evaluate_every": 2_500,
+    "protocols": ("fid/gen5000-train10000-inception", "is/gen5000x10-inception"),
+}
+STL10_PAPER: Mapping[str, Any] = {**STL10_SHORT, "updates": 100_000, "evaluate_every": 10_000}
 SHORT_CAVEAT = "Trained for less than the paper's 100,000 generator updates: late failures do not show."
