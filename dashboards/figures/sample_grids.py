@@ -144,7 +144,7 @@ register(
         name="sample-grids",
         title="Samples",
         question="What do the generators actually draw, at each method and setting?",
-        reading="Every square is a grid of 8 × 8 samples after the last update. Equal places in the squares have equal "
+        reading="Every square is a grid of samples after the last update. Equal places in the squares have equal "
         "latents, so a row that looks alike everywhere belongs to a method that does not mind the setting.",
         marks="Rows are methods, columns are settings; a diverged trial shows its last finite samples and says so.",
     )
