@@ -8,6 +8,8 @@ torch-fidelity's precision and recall, in float32, are measured for comparison.
 
 import argparse
 import multiprocessing
+import shlex
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -99,7 +101,7 @@ def main() -> None:
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
             rows[name] = pool.submit(measured, name, *sizes).result()
         print(name, rows[name], flush=True)
-    keep("metric_speed", "python -m tests.benchmarks.metric_speed", rows)
+    keep("metric_speed", shlex.join(["python", "-m", "tests.benchmarks.metric_speed", *sys.argv[1:]]), rows)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from sngan.config import TrialConfig
 from sngan.errors import InputError
 from sngan.methods import METHODS
 from sngan.metrics.evaluator import Evaluator
+from sngan.metrics.protocols import PROTOCOLS
 from sngan.regularizers.base import weighted_layers
 from sngan.regularizers.gradient_penalty import GradientPenalty
 from sngan.results import Evaluation, Outcome, RunOptions
@@ -49,6 +50,19 @@ def test_reports_every_evaluation_in_order(tiny: TrialConfig, options: RunOption
     assert score.floor is not None
     assert seen[0].diagnostics["seconds_per_update"] > 0
     assert outcome.train_s > 0
+
+
+def test_a_conditional_trial_is_measured_by_every_protocol(tiny: TrialConfig, options: RunOptions) -> None:
+    names = tuple(name for name, protocol in PROTOCOLS.items() if protocol.extractor == "digits")
+    config = tiny.replace(conditioning="projection", protocols=names)
+    outcome, seen = run(config, options)
+    assert outcome.state == "completed"
+    assert options.storage_dir is not None
+    for evaluation in seen:
+        assert [score.protocol.rpartition("-")[0] for score in evaluation.scores] == list(names)
+        assert all(score.value is not None and score.floor is not None for score in evaluation.scores)
+    again = evaluate_checkpoint(checkpoint_path(options.storage_dir, config.digest), names, options)
+    assert [score.value for score in again] == [score.value for score in seen[-1].scores]
 
 
 def test_grids_are_images_of_the_same_latents(tiny: TrialConfig, options: RunOptions) -> None:
