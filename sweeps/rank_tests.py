@@ -1,4 +1,4 @@
-"""Which methods' ranks differ by more than chance: Friedman's test, and Wilcoxon's on every pair with Holm's correction.
+"""Which methods' ranks differ by more than chance: Friedman's test, and Wilcoxon's on all pairs with Holm's correction.
 
 The comparison of Demsar 2006 ("Statistical comparisons of classifiers over multiple data sets", JMLR 7), with a block
 (one setting with one seed) in the place of a data set. In every block the methods are ranked by score, 1 the best;
@@ -6,9 +6,9 @@ runs that diverged share the last ranks. Pairs are compared by Wilcoxon's signed
 ranks, because whether two mean ranks differ depends on which other methods took part (Benavoli et al. 2016, JMLR 17).
 
 Blocks count as independent, which is more than verdicts assume: a verdict takes one number per seed
-(`sweeps.rules.evidence`). Among 8 equal methods (6 settings, 5 seeds, 800 simulated sweeps) some pair is called different in
-3.6 % of sweeps. Where a seed is lucky for a method at all settings alike, half as strongly as runs scatter, it is 34 %. And
-the settings are those of the study: nothing follows for others.
+(`sweeps.rules.evidence`). Among 8 equal methods (6 settings, 5 seeds, 800 simulated sweeps) some pair is called
+different in 3.6 % of sweeps. Where a seed is lucky for a method at all settings alike, half as strongly as runs
+scatter, it is 34 %. And the settings are those of the study: nothing follows for others.
 """
 
 from collections.abc import Iterator
@@ -146,9 +146,7 @@ def _groups(methods: tuple[str, ...], pairs: tuple[PairTest, ...]) -> tuple[tupl
     return tuple(sorted(ordered, key=lambda group: [place[name] for name in group]))
 
 
-def _cliques(
-    chosen: set[str], open_: set[str], closed: set[str], alike: dict[str, set[str]]
-) -> Iterator[set[str]]:
+def _cliques(chosen: set[str], open_: set[str], closed: set[str], alike: dict[str, set[str]]) -> Iterator[set[str]]:
     """Bron and Kerbosch's enumeration of the maximal cliques that extend `chosen` by names of `open_`."""
     if not open_ and not closed:
         yield chosen

@@ -144,8 +144,8 @@ def test_agreement_with_rliable(rliable: Any, shape: tuple[int, int]) -> None:
 
 
 _REPLICATES = 1_000  # of theirs, which takes a millisecond for each
-# The 2.5 % quantile of 1,000 replicates scatters by 0.005 in probability, which is 0.084 standard deviations of a normal
-# statistic; the ends may differ by three times that.
+# The 2.5 % quantile of 1,000 replicates scatters by 0.005 in probability, which is 0.084 standard deviations of a
+# normal statistic; the ends may differ by three times that.
 _MONTE_CARLO = 0.25
 
 
