@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dashboards.best_setting import best_setting_of
 from dashboards.figures import StudyFrames
 from dashboards.summary import summarize
 from dashboards.tables import FORMATS, Table, paper_tables, write_table
-from dashboards.tables.best_settings import best_setting_of
 from sweeps.published import ALL_SETTINGS, published, table_2
 from sweeps.reporting import judge_study
 from tests.dashboards.synthetic import FID, Sweep, make_preset
