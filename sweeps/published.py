@@ -145,8 +145,8 @@ _STANDARD = (
 _LONGER = (("orthonormal", 8.67, 0.08, 44.2), ("sn", 8.69, 0.09, 47.5), ("sn-hinge", 8.79, 0.14, 43.2))
 # Method, data set, IS, FID, with spreads over training seeds.
 _RESNETS = (
-    ("orthonormal, hinge", "cifar10", 7.92, 0.04, 23.8, 0.58),
-    ("orthonormal, hinge", "stl10", 8.72, 0.06, 42.4, 0.99),
+    ("orthonormal(loss=hinge)", "cifar10", 7.92, 0.04, 23.8, 0.58),
+    ("orthonormal(loss=hinge)", "stl10", 8.72, 0.06, 42.4, 0.99),
     ("sn-hinge", "cifar10", 8.22, 0.05, 21.7, 0.21),
     ("sn-hinge", "stl10", 9.10, 0.04, 40.1, 0.50),
 )

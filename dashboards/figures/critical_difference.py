@@ -116,9 +116,10 @@ register(
         title="Ranks, and which of them differ",
         question="Which methods are better than which, over all settings and seeds?",
         reading="Further left is better. Methods with dots on a common bar are not told apart; where no bar has dots "
-        "for two methods, they differ. Runs at different settings count as independent here, and only the settings of this "
-        "study are spoken of: the verdicts assume less, and decide.",
+        "for two methods, they differ. Runs at different settings count as independent here, and only the settings of "
+        "this study are spoken of: the verdicts assume less, and decide.",
         marks="Points: mean rank over blocks, diverged runs sharing the last ranks; bars: groups in which no pair "
-        "differs by Wilcoxon's signed-rank test on scores at 5 %, with Holm's correction for all pairs; dots: their members.",
+        "differs by Wilcoxon's signed-rank test on scores at 5 %, with Holm's correction for all pairs; dots: their "
+        "members.",
     )
 )

@@ -29,8 +29,8 @@ _NUM_LEVELS = 81
 @dataclass(frozen=True, kw_only=True)
 class FailureRateData(FigureData):
     """rates : a row per panel, method and level with columns panel, method, level (in the metric's units), rate (of
-    runs that diverged or are above it), low, high (Wilson's interval), num_failed, num_runs and head (where its symbol is).
-    panels : their names, from the gentlest learning rate on.
+    runs that diverged or are above it), low, high (Wilson's interval), num_failed, num_runs and head (where its symbol
+    is). panels : their names, from the gentlest learning rate on.
     """
 
     metric: str = ""

@@ -59,15 +59,13 @@ class Pareto(Figure[ParetoData]):
         if data.absent:
             return note(data.absent)
         points = data.points.assign(label=method_labels(data.points["method"]))
-        points["name"] = [
-            f"{label} ({setting})" for label, setting in zip(points["label"], points["setting"], strict=True)
-        ]
         x = _axis(points, "minutes", "minutes of training   (← cheaper)")
         better = "(better ↓)" if data.lower_is_better else "(better ↑)"
         y = _axis(points, "score", f"{data.metric} at the best setting   {better}")
         colour = alt.Color("label:N", scale=method_colours(data.methods), title="method")
-        told = hover("label:N|method", "setting:N", f"score:Q|{data.metric}|.4~g", "score_low:Q|from|.4~g", "score_high:Q|to|.4~g",
-                     "minutes:Q|minutes|.3~g", "minutes_low:Q|from|.3~g", "minutes_high:Q|to|.3~g")  # fmt: skip
+        told = hover("label:N|method", "setting:N", f"score:Q|{data.metric}|.4~g", "score_low:Q|from|.4~g",
+                     "score_high:Q|to|.4~g", "minutes:Q|minutes|.3~g", "minutes_low:Q|from|.3~g",
+                     "minutes_high:Q|to|.3~g")  # fmt: skip
         base = alt.Chart(inline(points))
         front = base.transform_filter("datum.front")
         bars = base.mark_rule(strokeWidth=2.5, opacity=0.35, strokeCap="round")

@@ -7,7 +7,7 @@ import numpy as np
 from dashboards.best_setting import BestSetting, best_setting_of
 from dashboards.figures import StudyFrames
 from dashboards.figures.frames import metric_label
-from dashboards.figures.style import method_label, number
+from dashboards.figures.style import method_label
 from dashboards.tables.base import MARKS_NOTE, QUARTILES_NOTE, Cell, Column, Table, range_text, run_marks
 from sweeps.published import NOT_FOUND, REAL_IMAGES, Comparison, PublishedScore, comparison, published
 from sweeps.scores import ScoreTable
@@ -107,7 +107,7 @@ def _row(best: BestSetting, scores: list[tuple[PublishedScore, Comparison]]) -> 
     if not scores:
         return tuple(map(Cell, (_label(best), best.setting or "–", ours, "–", "–", "–", "–")))
     score, found = scores[0]
-    theirs = number(score.value) + (f" ± {score.spread:g}" if score.spread is not None else "")
+    theirs = f"{score.value:g}" + (f" ± {score.spread:g}" if score.spread is not None else "")
     alike = "yes" if found.comparable else f"no: {found.reason}"
     how = score.protocol or score.measured
     return tuple(map(Cell, (_label(best), best.setting or "–", ours, theirs, how, alike, score.source)))
