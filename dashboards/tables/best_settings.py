@@ -36,7 +36,7 @@ def best_settings_table(frames: StudyFrames) -> Table:
             "The best setting is chosen on the runs that it is judged by, which flatters all of them alike.",
             QUARTILES_NOTE,
             MARKS_NOTE,
-            *_not_found(frames, any(scores for _, scores in pairs)),
+            *_caution(frames, any(scores for _, scores in pairs)),
             *filter(None, [frames.preset.caveat]),
         ),
         columns=(
@@ -93,8 +93,14 @@ def _beside(best: BestSetting, frames: StudyFrames) -> list[tuple[PublishedScore
     return sorted(told, key=unlike)
 
 
-def _not_found(frames: StudyFrames, any_published: bool) -> Iterator[str]:
-    if not any_published:
+def _caution(frames: StudyFrames, any_published: bool) -> Iterator[str]:
+    """What the published column cannot say, or that there is none."""
+    if any_published:
+        yield (
+            "Like for like is by what the sources state. Papers seldom say how many runs stand behind a number; a ± of "
+            "the SN paper's standard CNN is over measurements of one model, not over training seeds."
+        )
+    else:
         yield f"No published number for the data set {frames.headline.dataset or '(none yet)'} is known here."
     for paper, sentence in NOT_FOUND.items():
         if any(paper in claim.source for claim in frames.study.claims):
