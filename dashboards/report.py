@@ -1,7 +1,7 @@
 """One self-contained HTML page per study and preset, readable without a network, with its figures as files beside it.
 
 FOLDER/index.html holds everything, scripts and images included; FOLDER/figures/ has NAME.png, .svg and .pdf of every
-figure, and beside the page lie summary.csv and summary.md.
+figure, FOLDER/tables/ NAME.md, .tex and .csv of every table.
 """
 
 import json
@@ -20,7 +20,9 @@ from dashboards.figures.rendering import FORMATS, browser_bundle, page_spec
 from dashboards.figures.sample_grids import SampleGridsData
 from dashboards.figures.style import method_style, number
 from dashboards.files import write_atomically
-from dashboards.summary import Summary, estimate_text, summarize, summary_csv, summary_markdown, worst_text
+from dashboards.summary import Summary, estimate_text, summarize, worst_text
+from dashboards.tables import FORMATS as TABLE_FORMATS
+from dashboards.tables import Table, paper_tables, write_table
 from sweeps.claims import Verdict
 from sweeps.reporting import judge_study
 from sweeps.scores import ScoreTable
@@ -51,16 +53,17 @@ def write_report(store: ResultStore, study: Study, preset: Preset, *, storage_di
     that must not be compared, and when the disk refuses.
     """
     frames = StudyFrames.read(store, study, preset, storage_dir)
-    table = frames.headline
-    summary = summarize(table)
+    summary = summarize(frames.headline)
     figures = [_figure(name, frames, folder / "figures") for name in study.figures or FIGURES]
-    write_atomically(folder / "summary.csv", summary_csv(summary, table))
-    write_atomically(folder / "summary.md", summary_markdown(summary, metric_label(table.metric)))
+    verdicts = judge_study(store, study, preset)
+    tables = paper_tables(frames, summary, verdicts)
+    for table in tables:
+        write_table(table, folder / "tables")
     launched = _launched(store, study, preset)
     page = (
         _environment()
         .get_template("report.html")
-        .render(**_context(frames, summary, figures, judge_study(store, study, preset), launched))
+        .render(**_context(frames, summary, figures, tables, verdicts, launched))
     )
     return write_atomically(folder / "index.html", page)
 
@@ -106,6 +109,7 @@ def _context(
     frames: StudyFrames,
     summary: Summary,
     figures: list[FigureView],
+    tables: tuple[Table, ...],
     verdicts: list[Verdict],
     launched: dict[str, Any],
 ) -> dict[str, Any]:
@@ -122,6 +126,8 @@ def _context(
         "metric": metric_label(table.metric),
         "figures": figures,
         "formats": FORMATS,
+        "tables": {table.name: table for table in tables},
+        "table_formats": TABLE_FORMATS,
         "protocols": views.protocol_views(frames),
         "meanings": views.meanings(table),
         "provenance": provenance.provenance_rows(launched["provenance"]),

@@ -1,10 +1,7 @@
 """One row per method: how good, how sure, how robust. All statistics are those of sweeps.statistics."""
 
-import csv
 import dataclasses
-import io
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,17 +11,21 @@ from sngan.seeding import numpy_stream
 from sweeps.scores import ScoreTable
 from sweeps.statistics import (
     Estimate,
+    Statistic,
     divergence_rate,
     estimate,
     estimate_pair,
     iqm,
+    mean,
     median,
+    median_of_means,
+    optimality_gap,
     probability_of_improvement,
     setting_medians,
     spread_range,
 )
 
-_NUM_REPLICATES = 10_000
+_NUM_REPLICATES = 50_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +33,8 @@ class MethodSummary:
     """What a study knows of one method under one protocol.
 
     median : of all its runs, in the metric's units; infinite when most diverged.
-    iqm, spread : interquartile mean, and best minus worst setting's median, of the bounded score (0 to 1).
+    iqm, mean, median_of_means, optimality_gap, spread : of the bounded score (0 to 1): interquartile mean, mean, median
+        over settings of the mean, mean shortfall from the score of real images, best minus worst setting's median.
     worst_setting, worst : the setting with the worst median, and that median in the metric's units.
     divergence : fraction of diverged runs. improvement : P(a run is better than one of the reference at the same
         setting); None for the reference itself.
@@ -44,6 +46,9 @@ class MethodSummary:
     label: str
     median: float
     iqm: Estimate
+    mean: Estimate
+    median_of_means: Estimate
+    optimality_gap: Estimate
     worst_setting: str
     worst: float
     spread: Estimate
@@ -56,12 +61,13 @@ class Summary:
     """All methods that have a run, best interquartile mean first, those with an empty setting last.
 
     reference, reference_method : label and name of the first, chosen from these same runs; "" where no method has a
-        run at every setting.
+        run at every setting. target : the score that optimality gaps are measured from.
     """
 
     rows: tuple[MethodSummary, ...]
     reference: str
     reference_method: str
+    target: float
 
 
 def summarize(table: ScoreTable) -> Summary:
@@ -73,7 +79,12 @@ def summarize(table: ScoreTable) -> Summary:
     rows = tuple(
         _row(table, method, reference) for method in [*ranked, *(name for name in present if name not in ranked)]
     )
-    return Summary(rows=rows, reference=method_label(reference) if reference else "", reference_method=reference or "")
+    return Summary(
+        rows=rows,
+        reference=method_label(reference) if reference else "",
+        reference_method=reference or "",
+        target=table.real_score,
+    )
 
 
 def _covers(table: ScoreTable, method: str) -> bool:
@@ -84,7 +95,11 @@ def _covers(table: ScoreTable, method: str) -> bool:
 def _row(table: ScoreTable, method: str, reference: str | None) -> MethodSummary:
     index, covers = table.methods.index(method), _covers(table, method)
     scores = table.pick(method)
-    average = estimate(scores, iqm, stream=numpy_stream(0, "bootstrap"), num_replicates=_NUM_REPLICATES)
+
+    def estimated(statistic: Statistic) -> Estimate:
+        found = estimate(scores, statistic, stream=numpy_stream(0, "bootstrap"), num_replicates=_NUM_REPLICATES)
+        return found if covers else dataclasses.replace(found, value=math.nan, low=None, high=None)
+
     worst_setting, worst = _worst(table, method)
     improvement = None
     if covers and reference is not None and method != reference:
@@ -98,10 +113,13 @@ def _row(table: ScoreTable, method: str, reference: str | None) -> MethodSummary
         method=method,
         label=method_label(method),
         median=float(median(table.pick_ordered(method))) if covers else math.nan,
-        iqm=average if covers else dataclasses.replace(average, value=math.nan, low=None, high=None),
+        iqm=estimated(iqm),
+        mean=estimated(mean),
+        median_of_means=estimated(median_of_means),
+        optimality_gap=estimated(lambda replicates: optimality_gap(replicates, table.real_score)),
         worst_setting=worst_setting,
         worst=worst,
-        spread=estimate(scores, spread_range, stream=numpy_stream(0, "bootstrap"), num_replicates=_NUM_REPLICATES),
+        spread=estimated(spread_range),
         divergence=divergence_rate(table.diverged[index], table.missing[index]),
         improvement=improvement,
     )
@@ -129,52 +147,3 @@ def estimate_text(value: Estimate | None, *, percent: bool = False) -> str:
 def worst_text(row: MethodSummary) -> str:
     """The worst setting and its median: "F: 65.0"."""
     return f"{row.worst_setting}: {number(row.worst)}" if row.worst_setting else "–"
-
-
-def summary_csv(summary: Summary, table: ScoreTable) -> str:
-    """The summary as CSV, one row per method, with the protocol in every row; empty where there is no number."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    names = ("iqm", "spread", "divergence", "improvement")
-    estimates = [f"{name}{end}" for name in names for end in ("", "_low", "_high")]
-    writer.writerow(
-        ["method", "label", "protocol", "transform", "median", "worst_setting", "worst_median", *estimates,
-         "improvement_over", "num_seeds", "num_runs", "num_missing"]
-    )  # fmt: skip
-    for row in summary.rows:
-        numbers = [cell for name in names for cell in _cells(getattr(row, name))]
-        writer.writerow(
-            [row.method, row.label, table.protocol, table.transform.text, _cell(row.median), row.worst_setting,
-             _cell(row.worst), *numbers, summary.reference_method, row.iqm.num_seeds, row.iqm.num_runs,
-             row.iqm.num_missing]
-        )  # fmt: skip
-    return buffer.getvalue()
-
-
-def _cells(value: Estimate | None) -> list[str]:
-    return ["", "", ""] if value is None else [_cell(value.value), _cell(value.low), _cell(value.high)]
-
-
-def _cell(value: float | None) -> str:
-    if value is None or math.isnan(value):
-        return ""
-    return "diverged" if math.isinf(value) else f"{value:.6g}"
-
-
-def summary_markdown(summary: Summary, metric: str) -> str:
-    """The summary as a table for papers and issue trackers."""
-    header = ["method", f"median {metric}", "IQM score [95 %]", "worst setting", "spread [95 %]", "diverged [95 %]",
-              f"P(better than {summary.reference or 'the best'})"]  # fmt: skip
-    body = [
-        [
-            row.label, number(row.median), estimate_text(row.iqm), worst_text(row), estimate_text(row.spread),
-            estimate_text(row.divergence, percent=True), estimate_text(row.improvement),
-        ]
-        for row in summary.rows
-    ]  # fmt: skip
-    lines = [header, ["---"] * len(header), *body]
-    return "".join(f"| {' | '.join(_escaped(line))} |\n" for line in lines)
-
-
-def _escaped(cells: Iterable[str]) -> list[str]:
-    return [" ".join(cell.split()).replace("|", "\\|").replace("<", "&lt;") for cell in cells]

@@ -143,6 +143,11 @@ class ScoreTable:
         """How values become scores; figures state its `text`."""
         return Transform.of(self.metric, self.floor)
 
+    @property
+    def real_score(self) -> float:
+        """The score of real images under this protocol, 1 where it is not known: what a perfect generator would get."""
+        return 1.0 if self.floor is None else float(self.transform(np.asarray(self.floor, dtype=np.float64)))
+
     @cached_property
     def scores(self) -> FloatArray:
         """Bounded scores [M, S, K] in [0, 1], higher better, diverged = 0; NaN only where missing."""

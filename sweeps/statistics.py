@@ -89,12 +89,42 @@ def iqm(scores: FloatArray) -> FloatArray:
     return _ratio(np.where(middle, pooled, 0.0).sum(axis=-1), count - 2 * lowest)
 
 
+def mean(scores: FloatArray) -> FloatArray:
+    """Mean of all runs, pooled over settings and seeds."""
+    return _mean_last(_pooled(scores))
+
+
+def median_of_means(scores: FloatArray) -> FloatArray:
+    """Median over settings of the mean over seeds, the "median" of arXiv:2108.13264; NaN while a setting has no run."""
+    return np.asarray(np.median(_mean_last(scores), axis=-1))
+
+
+def optimality_gap(scores: FloatArray, target: float) -> FloatArray:
+    """By how much runs fall short of `target` on average, in [0, target]; what is beyond it is worth nothing.
+
+    `target` is a score in (0, 1], that of real images for example. A run beyond it does not make up for one below.
+    """
+    return target - _mean_last(np.minimum(_pooled(scores), target))
+
+
 def setting_medians(values: FloatArray) -> FloatArray:
     """Median over the seeds of every setting, [..., S, K] -> [..., S]; NaN for a setting without runs.
 
     Infinite values are allowed: they stand for diverged runs in the metric's own units.
     """
     return _median_last(values)
+
+
+def setting_quartiles(values: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The runs at a quarter and at three quarters of every setting's order, two arrays [..., S]; NaN without runs.
+
+    Between two runs the outer one is taken, never a mixture: infinite values are allowed, and the quartiles of up to
+    four runs are the lowest and the highest of them.
+    """
+    ordered, count = np.sort(values, axis=-1), _count(values)
+    ends = (count - 1) // 4, count - 1 - (count - 1) // 4
+    low, high = (_taken(ordered, np.maximum(end, 0)[..., None])[..., 0] for end in ends)
+    return low, high
 
 
 def worst_setting(scores: FloatArray) -> FloatArray:
@@ -104,16 +134,13 @@ def worst_setting(scores: FloatArray) -> FloatArray:
 
 
 def best_setting(scores: FloatArray) -> FloatArray:
-    """Highest of the settings' medians: the best case, as in Table 2 of arXiv:1802.05957. NaN as in
-    worst_setting.
-    """
+    """Highest of the settings' medians: the best case, as in Table 2 of arXiv:1802.05957. NaN as in worst_setting."""
     medians = setting_medians(scores)
     return np.asarray(medians.max(axis=-1))
 
 
 def spread_range(scores: FloatArray) -> FloatArray:
-    """Best minus worst setting's median score, in [0, 1]: how much the choice of optimizer matters. NaN as
-    above.
+    """Best minus worst setting's median score, in [0, 1]: how much the choice of optimizer matters. NaN as above.
 
     On bounded scores, not on FID, because a diverged run has a score (0) and no FID. The bounded score is the
     logistic function of log FID, so that around its half point this is the range on the log axis of the
@@ -124,9 +151,7 @@ def spread_range(scores: FloatArray) -> FloatArray:
 
 
 def performance_profile(scores: FloatArray, thresholds: FloatArray) -> FloatArray:
-    """Fraction of all runs with score > threshold, [..., S, K] and [T] -> [..., T]; falls from at most 1 to
-    0.
-    """
+    """Fraction of all runs with score > threshold, [..., S, K] and [T] -> [..., T]; falls from at most 1 to 0."""
     pooled = _pooled(scores)
     above = np.stack([(pooled > threshold).sum(axis=-1) for threshold in thresholds], axis=-1)
     return _ratio(above.astype(np.float64), _count(pooled)[..., None])
@@ -153,12 +178,25 @@ def difference(statistic: Statistic) -> PairStatistic:
     return lambda first, second: statistic(first) - statistic(second)
 
 
+# --- Two kinds of numbers ---
+
+
+def pareto_front(costs: FloatArray, values: FloatArray) -> BoolArray:
+    """Which of the points [n] no other one beats: none is at most as costly and as low, and lower in one of the two.
+
+    Points that are not finite (missing, diverged) are never on the front. Equal points are on it together.
+    """
+    finite = np.isfinite(costs) & np.isfinite(values)
+    no_worse = (costs[None, :] <= costs[:, None]) & (values[None, :] <= values[:, None])
+    better = (costs[None, :] < costs[:, None]) | (values[None, :] < values[:, None])
+    return np.asarray(finite & ~(no_worse & better & finite[None, :]).any(axis=1))
+
+
 # --- Divergence ---
 
 
 def divergence_rate(diverged: BoolArray, missing: BoolArray) -> Estimate:
-    """Fraction of the runs [S, K] that diverged, with Wilson's 95 % score interval, which is sound at 0 and
-    at 1.
+    """Fraction of the runs [S, K] that diverged, with Wilson's 95 % score interval, which is sound at 0 and at 1.
 
     Wilson's interval takes runs as independent draws with one rate. Settings with different rates make it too
     wide rather than too narrow; a seed that breaks several settings at once makes it too narrow. One seed
@@ -236,8 +274,7 @@ def estimate_pair(
     stream: np.random.Generator,
     num_replicates: int = 2_000,
 ) -> Estimate:
-    """A statistic of two methods' scores, both [S, K] with the same seeds, with its paired bootstrap
-    interval.
+    """A statistic of two methods' scores, both [S, K] with the same seeds, with its paired bootstrap interval.
 
     Only cells that both methods have are used, in the value and in the interval, and both get the same
     resampled seeds: what a seed does to both alike cancels. The counts are pairs.
@@ -264,9 +301,7 @@ def _estimate(value: float, interval: Interval | None, runs: FloatArray) -> Esti
 
 
 def _resampled(packed: FloatArray, counts: IntArray, size: int, stream: np.random.Generator) -> FloatArray:
-    """`size` replicates [size, ..., S, K]: in setting s, counts[s] draws among its first counts[s] seeds,
-    then NaN.
-    """
+    """`size` replicates [size, ..., S, K]: in setting s, counts[s] draws among its first counts[s] seeds, then NaN."""
     settings, seeds = packed.shape[-2:]
     drawn = (stream.random((size, settings, seeds)) * counts[:, None]).astype(np.intp)
     drawn += np.arange(settings)[:, None] * seeds
@@ -293,11 +328,17 @@ def _ratio(total: FloatArray, count: IntArray) -> FloatArray:
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
+def _mean_last(values: FloatArray) -> FloatArray:
+    return _ratio(np.where(np.isnan(values), 0.0, values).sum(axis=-1), _count(values))
+
+
 def _median_last(values: FloatArray) -> FloatArray:
     """Median over the last axis without NaN; infinite values keep their place in the order."""
-    ordered = np.sort(values, axis=-1)
-    count = _count(values)
-    last = max(values.shape[-1] - 1, 0)
-    at = np.clip(np.stack([(count - 1) // 2, count // 2], axis=-1), 0, last)
-    # An empty slice has NaN in its first place: the median of nothing is NaN.
-    return np.asarray(np.take_along_axis(ordered, at, axis=-1).mean(axis=-1))
+    ordered, count = np.sort(values, axis=-1), _count(values)
+    middle = np.maximum(np.stack([(count - 1) // 2, count // 2], axis=-1), 0)
+    return np.asarray(_taken(ordered, middle).mean(axis=-1))
+
+
+def _taken(ordered: FloatArray, at: IntArray) -> FloatArray:
+    """The entries at positions `at` of the last axis; the first of an empty slice is NaN, the statistic of nothing."""
+    return np.take_along_axis(ordered, np.minimum(at, max(ordered.shape[-1] - 1, 0)), axis=-1)

@@ -47,6 +47,11 @@ class StudyFrames:
             samples=store.samples(*key),
         )
 
+    @property
+    def name(self) -> str:
+        """The study and its preset, as folders of reports are named: "robustness-quick"."""
+        return f"{self.study.name}-{self.preset.name}"
+
     @cached_property
     def methods(self) -> tuple[str, ...]:
         """Methods that have trials, in the catalog's order."""

@@ -20,7 +20,7 @@ FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
 INK = "currentColor"
 LIGHT_BACKGROUND, DARK_BACKGROUND = "#ffffff", "#14171c"
 
-Chart = alt.Chart | alt.LayerChart | alt.FacetChart
+Chart = alt.Chart | alt.LayerChart | alt.FacetChart | alt.VConcatChart
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ Numbers that the papers do not give (when a method "fails", what "about the same
 with their reasons in the rules.
 """
 
+from sweeps.published import table_2
 from sweeps.study import Claim
 
 _CIFAR10 = ("cifar10",)
@@ -11,20 +12,8 @@ _MIYATO = "Miyato et al. 2018, arXiv:1802.05957"
 _PAPER_FID = "fid/gen5000-test10000-inception"
 _PAPER_IS = "is/gen5000x10-inception"
 
-# Table 2 of arXiv:1802.05957, CIFAR-10, standard CNN: each method at its best of the settings A to F.
-_TABLE_2 = {
-    "weight-clipping": {"fid": 42.6, "is": 6.41},
-    "gan-gp": {"fid": 37.7, "is": 6.93},
-    "wgan-gp": {"fid": 40.2, "is": 6.68},
-    "batch-norm": {"fid": 56.3, "is": 6.27},
-    "layer-norm": {"fid": 33.9, "is": 7.19},
-    "weight-norm": {"fid": 34.7, "is": 6.84},
-    "orthonormal": {"fid": 29.0, "is": 7.40},
-    "sn": {"fid": 29.3, "is": 7.42},
-    "sn-hinge": {"fid": 25.5, "is": 7.58},
-}
 # The methods of Fig. 1(a) and 2(a) beside SN.
-_OTHERS = tuple(name for name in _TABLE_2 if name not in ("sn", "sn-hinge"))
+_OTHERS = tuple(name for name in table_2("fid") if name not in ("sn", "sn-hinge"))
 _LESS_ROBUST = ("wgan-gp", "weight-norm", "weight-clipping")
 
 
@@ -37,8 +26,8 @@ def _table_2_order(metric: str, protocol: str) -> Claim:
         contrast={
             "metric": metric,
             "datasets": _CIFAR10,
-            "ranked": tuple(_TABLE_2),
-            "published": tuple(row[metric] for row in _TABLE_2.values()),
+            "ranked": tuple(table_2(metric)),
+            "published": tuple(table_2(metric).values()),
             "published_protocol": protocol,
             # SN and orthonormal (29.3, 29.0; 7.42, 7.40) and, by IS, GAN-GP and weight norm (6.93, 6.84) are
             # closer than the paper's own +-0.1 on IS: the table does not order them.

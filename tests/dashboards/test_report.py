@@ -102,7 +102,11 @@ def test_links_lead_to_files_beside_the_page_or_into_it(written: Path, page: Pag
     assert len(links) > 30
     for link in links:
         assert link.removeprefix("#") in anchors if link.startswith("#") else (folder / link).stat().st_size > 100
-    assert sorted(path.name for path in folder.iterdir()) == ["figures", "index.html", "summary.csv", "summary.md"]
+    assert sorted(path.name for path in folder.iterdir()) == ["figures", "index.html", "tables"]
+    tables = {"verdicts", "summary", "scores", "best-settings"}
+    assert {path.name for path in (folder / "tables").iterdir()} == {
+        f"{t}.{e}" for t in tables for e in ("md", "tex", "csv")
+    }
     ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
     assert len(ids) == len(set(ids))
 
@@ -138,7 +142,7 @@ def test_every_verdict_stands_before_the_figures(tmp_path: Path) -> None:
 def test_the_caveat_stands_on_top_of_the_page_and_in_every_section(full: Sweep, page: Page) -> None:
     caveat = full.preset.caveat
     sections = len(page.all("section"))
-    assert sections == 6
+    assert sections == 7
     assert page.text.index(caveat) < page.text.index("planned trials have a result")
     assert page.text.count(caveat) >= 1 + sections + len(FIGURES) + 1
     assert page.text.index(caveat) < page.text.index(CLAIM.sentence)
@@ -213,8 +217,9 @@ def test_hostile_names_are_harmless(tmp_path: Path) -> None:
     assert "{{ 7 * 7 }}" in page.text
     assert method in page.text
     assert "</td><b id=f>" in page.text
-    markdown = (path.parent / "summary.md").read_text()
-    assert "<script" not in markdown
+    for table in (path.parent / "tables").glob("*.md"):
+        assert "<script" not in table.read_text()
+    assert "&lt;script>alert(1)" in (path.parent / "tables" / "scores.md").read_text()
 
 
 def test_writing_again_replaces_the_page_and_removes_what_is_gone(tmp_path: Path) -> None:

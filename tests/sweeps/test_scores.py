@@ -145,6 +145,12 @@ def test_scores_are_bounded_strictly_monotone_and_keep_missing(metric: str, floo
     assert np.isnan(Transform.of(metric, floor)(np.array([np.nan]))).all()
 
 
+@pytest.mark.parametrize(("floor", "expected"), [(7.8, 1 / 1.1), (0.5, 1 / 1.1), (None, 1.0)])
+def test_the_score_of_real_images(floor: float | None, expected: float) -> None:
+    """h is ten floors, so that real images score 10 / 11 under every FID protocol."""
+    assert table_of(np.ones((1, 6, 2)), ("sn",), floor=floor).real_score == pytest.approx(expected)
+
+
 @pytest.mark.parametrize(
     ("metric", "floor", "value", "text"),
     [
