@@ -70,7 +70,8 @@ def main() -> None:
 @_threads
 def train(
     method_name: str, setting_name: str, seed: int, updates: int, dataset: str, changes: tuple[str, ...],
-    out: Path, plugins: tuple[Path, ...], cache_dir: Path, data_dir: Path | None, inception_weights: Path | None, device: str, threads: int,
+    out: Path, plugins: tuple[Path, ...], cache_dir: Path, data_dir: Path | None, inception_weights: Path | None,
+    device: str, threads: int,
 ) -> None:  # fmt: skip
     """Train one trial, or go on with it from its checkpoint, and print every evaluation.
 

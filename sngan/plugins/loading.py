@@ -46,8 +46,7 @@ class Plugin:
     @property
     def kept_name(self) -> str:
         """NAME-HASH12.py, the file's name where it is kept; a kept file's is its own."""
-        mark = kept_mark(self.code)
-        return f"{self.path.stem.removesuffix(mark)}{mark}.py"
+        return f"{kept_stem(self.path, self.code)}{kept_mark(self.code)}.py"
 
 
 _loaded: dict[str, Plugin] = {}  # by code: a process has one catalog
@@ -61,6 +60,11 @@ def code_of(source: bytes) -> str:
 def kept_mark(code: str) -> str:
     """How the names of kept files with this code end, before ".py"."""
     return f"-{code[:_KEPT_DIGITS]}"
+
+
+def kept_stem(path: Path, code: str) -> str:
+    """NAME, of a user's NAME.py as of a kept NAME-HASH12.py."""
+    return path.stem.removesuffix(kept_mark(code))
 
 
 def loaded_plugins() -> tuple[Plugin, ...]:
