@@ -28,15 +28,8 @@ def refuse_unchecked(out: Path) -> None:
     refuse_broken(plugin for plugin in loaded_plugins() if find_kept(out, plugin.code) is None)
 
 
-def methods_of(files: Iterable[Path]) -> list[str]:
-    """The methods of those loaded plugins that come from these files, in their order."""
-    codes = dict.fromkeys(code_of(file.expanduser().read_bytes()) for file in files)
-    plugins = {plugin.code: plugin for plugin in loaded_plugins()}
-    return [method for code in codes for method in plugins[code].methods]
-
-
-def use_with_kept(files: Sequence[Path], out: Path, configs: Iterable[str]) -> None:
-    """Load the user's plugins, and beside them the kept ones that made the trials with these configs (JSON texts).
+def use_with_kept(files: Sequence[Path], out: Path, configs: Iterable[str]) -> tuple[Plugin, ...]:
+    """Load the user's plugins, which are returned, and the kept ones that made the trials with these configs (JSON).
 
     A file that is given wins over kept versions of the same name. What is not found, or can no longer be loaded, is
     warned of and left out: its methods are then shown by their bare names. Raises InputError for the user's files.
@@ -51,6 +44,7 @@ def use_with_kept(files: Sequence[Path], out: Path, configs: Iterable[str]) -> N
             logger.warning(text, code, plugins_folder(out))
         elif kept_stem(path, code) not in own:
             used += _loadable(used, path)
+    return given
 
 
 def _loadable(used: Sequence[Path], path: Path) -> list[Path]:

@@ -150,15 +150,20 @@ def _load(path: Path, source: bytes) -> Plugin:
 
 @contextmanager
 def told(path: Path) -> Iterator[None]:
-    """Turns whatever a plugin's code raises into an InputError of one line: file, line, error."""
+    """Turns whatever a plugin's code raises into an InputError of one or two lines: file, line, error."""
     try:
         yield
     except (Exception, SystemExit) as error:
         line = line_in(error, str(path))
         where = "" if line is None else f", line {line}"
-        reason = error.msg if isinstance(error, SyntaxError) else one_line(error).removesuffix(".")
-        kind = "SyntaxError: " if isinstance(error, SyntaxError) else ""
-        raise InputError(f"plugin {path}{where}: {kind}{reason}.") from None
+        raise InputError(f"plugin {path}{where}: {_reason(error)}.") from None
+
+
+def _reason(error: BaseException) -> str:
+    """What went wrong, without the place and without a full stop."""
+    if isinstance(error, InputError):
+        return str(error).removesuffix(".")
+    return f"SyntaxError: {error.msg}" if isinstance(error, SyntaxError) else one_line(error).removesuffix(".")
 
 
 def _refuse_imports(path: Path, tree: ast.Module) -> None:
