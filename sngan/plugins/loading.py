@@ -26,7 +26,7 @@ CODE_DIGITS = 16  # of the SHA-256, in configs
 _KEPT_DIGITS = 12  # of them, in the names of kept files
 _MAY_IMPORT = {"torch", "numpy", "scipy", "sngan", *sys.stdlib_module_names}
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-_RESERVED = frozenset({"name", "code"})
+_RESERVED = frozenset({"name", "code", "loss"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,10 +169,11 @@ def _reason(error: BaseException) -> str:
 def _refuse_imports(path: Path, tree: ast.Module) -> None:
     """A plugin is one file: what it took from others of the user's would change without changing its hash."""
     for node in ast.walk(tree):
-        names: list[str] = []
+        if not isinstance(node, ast.Import | ast.ImportFrom):
+            continue
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
+        else:
             names = ["." * node.level + (node.module or "")]
         for name in names:
             if name.partition(".")[0] not in _MAY_IMPORT:
@@ -208,10 +209,10 @@ def _check_registered(plugin: Plugin, module: ModuleType) -> None:
             'It needs @register("NAME") above a regularizer, and add_method("NAME", ...) to compare it.'
         )
     if not plugin.methods:
-        cls = REGULARIZERS[plugin.regularizers[0]].__name__
+        first = REGULARIZERS[plugin.regularizers[0]].__name__
         raise InputError(
             f"plugin {plugin.path} defines no method, so nothing would compare {', '.join(plugin.regularizers)}.\n"
-            f'Add a line such as add_method("{plugin.regularizers[0]}", {cls}()).'
+            f'Add a line such as add_method("{plugin.regularizers[0]}", {first}()).'
         )
     for name in (*plugin.regularizers, *plugin.methods):
         if not _NAME.fullmatch(name):
