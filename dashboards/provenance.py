@@ -13,6 +13,7 @@ from dashboards.figures.frames import records
 from dashboards.figures.style import method_label, scientific
 from sngan.config import TrialConfig
 from sngan.methods import METHODS
+from sweeps.plugins import codes_of, find_kept
 from sweeps.study import STUDIES, Preset
 
 _AXES = ("alpha", "beta1", "beta2", "n_dis", "loss", "regularizers", "seed")
@@ -95,7 +96,7 @@ def reproduce_commands(frames: StudyFrames, provenance: Mapping[str, Any]) -> li
     target = [frames.study.name, "--preset", original.name]
     return [
         *([f"git checkout {commit}"] if commit else []),
-        shlex.join(["python", "-m", "sweeps.launch", *target, *_axes(frames), *changes]),
+        shlex.join(["python", "-m", "sweeps.launch", *target, *_axes(frames), *changes, *_plugins(frames)]),
         shlex.join(["python", "-m", "sweeps.launch", "report", *target, *changes]),
     ]
 
@@ -117,6 +118,12 @@ def _axes(frames: StudyFrames) -> list[str]:
     if frames.num_seeds and frames.num_seeds != preset.seeds:
         options += ["--seeds", str(frames.num_seeds)]
     return options
+
+
+def _plugins(frames: StudyFrames) -> list[str]:
+    """The kept files of the plugins that made the trials, as options."""
+    files = [find_kept(frames.storage_dir, code) for code in sorted(codes_of(frames.trials["config"]))]
+    return [option for file in files if file is not None for option in ("--plugin", str(file))]
 
 
 def _changes(frames: StudyFrames, original: Preset) -> list[str]:

@@ -23,6 +23,8 @@ from sngan.metrics.evaluator import Evaluator
 from sngan.metrics.protocols import PROTOCOLS
 from sngan.models import ARCHITECTURES
 from sngan.places import default_cache_dir
+from sngan.plugins.checking import findings, refuse_broken
+from sngan.plugins.loading import use_plugins
 from sngan.regularizers import REGULARIZERS
 from sngan.results import Evaluation, RunOptions
 from sngan.trial import check_names, evaluate_checkpoint, run_trial
@@ -37,6 +39,10 @@ _cache_dir = click.option(
 _data = click.option("--data-dir", type=click.Path(path_type=Path), help="Folder with a data set's official files.")
 _weights = click.option("--inception-weights", type=click.Path(path_type=Path), help="Inception weights file.")
 _device = click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1 ...")
+_plugins = click.option(
+    "--plugin", "plugins", type=click.Path(path_type=Path), multiple=True, metavar="FILE",
+    help="Python file with regularizers and methods of your own (repeatable). It runs with your rights.",
+)  # fmt: skip
 _threads = click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="CPU threads.")
 
 
@@ -56,6 +62,7 @@ def main() -> None:
 @click.option("--dataset", default="digits", show_default=True)
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Any field of TrialConfig.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True)
+@_plugins
 @_cache_dir
 @_data
 @_weights
@@ -63,12 +70,14 @@ def main() -> None:
 @_threads
 def train(
     method_name: str, setting_name: str, seed: int, updates: int, dataset: str, changes: tuple[str, ...],
-    out: Path, cache_dir: Path, data_dir: Path | None, inception_weights: Path | None, device: str, threads: int,
+    out: Path, plugins: tuple[Path, ...], cache_dir: Path, data_dir: Path | None, inception_weights: Path | None,
+    device: str, threads: int,
 ) -> None:  # fmt: skip
     """Train one trial, or go on with it from its checkpoint, and print every evaluation.
 
     Example: python -m sngan train --method wgan-gp --setting A --set batch_size=32
     """
+    refuse_broken(use_plugins(plugins))
     by_hand = _pairs(changes)
     base = TrialConfig.from_dict(
         {**_defaults_for(dataset, by_hand.get("architecture")), "dataset": dataset, "updates": updates, "seed": seed}
@@ -91,19 +100,21 @@ def train(
 @main.command()
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.option("--protocol", "protocols", multiple=True, required=True, help="See: python -m sngan list")
+@_plugins
 @_cache_dir
 @_data
 @_weights
 @_device
 @_threads
 def evaluate(
-    checkpoint: Path, protocols: tuple[str, ...], cache_dir: Path, data_dir: Path | None,
+    checkpoint: Path, protocols: tuple[str, ...], plugins: tuple[Path, ...], cache_dir: Path, data_dir: Path | None,
     inception_weights: Path | None, device: str, threads: int,
 ) -> None:  # fmt: skip
     """Measure the generator of a checkpoint by further protocols.
 
     Example: python -m sngan evaluate runs/checkpoints/DIGEST/state.pt --protocol fid/gen600-test600-digits
     """
+    use_plugins(plugins)
     options = RunOptions(
         cache_dir=cache_dir,
         device=device,
@@ -191,9 +202,36 @@ def floor(
         click.echo(f"{name}\t{value}")
 
 
+@main.command()
+@click.argument("plugin", type=click.Path(path_type=Path), metavar="FILE")
+@click.pass_context
+def check(context: click.Context, plugin: Path) -> None:
+    """Say whether a regularizer of your own keeps the contract, check by check. Exit code 0 if it does, 1 if not.
+
+    Example: python -m sngan check my_regularizer.py
+    """
+    try:
+        (loaded,) = use_plugins([plugin])
+    except InputError as error:
+        click.echo(f"FAILED  {error}")
+        context.exit(1)
+    click.echo(f"{loaded.path.name} with code {loaded.code}")
+    subject, num_checks, num_failed = "", 0, 0
+    for found in findings(loaded):
+        if found.subject != subject:
+            subject = found.subject
+            click.secho(subject, bold=True)
+        click.echo(f"  FAILED  {found.promise}: {found.problem}" if found.problem else f"  ok      {found.promise}")
+        num_checks, num_failed = num_checks + 1, num_failed + bool(found.problem)
+    click.echo(f"{num_checks - num_failed} of {num_checks} checks passed")
+    context.exit(1 if num_failed else 0)
+
+
 @main.command("list")
-def list_catalogs() -> None:
+@_plugins
+def list_catalogs(plugins: tuple[Path, ...]) -> None:
     """Print every method, setting, data set, architecture, loss, regularizer, metric and protocol."""
+    use_plugins(plugins)
     _section("methods", {name: f"{entry.label}. {entry.source}" for name, entry in METHODS.items()})
     _section(
         "settings",

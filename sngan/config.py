@@ -152,6 +152,12 @@ def _regularizer(item: Mapping[str, Any] | str) -> Regularizer:
     if "name" not in described:
         raise InputError(f"a regularizer needs a 'name', got {described!r}.")
     name = str(described.pop("name"))
+    code = str(described.pop("code", ""))
+    if code and (name not in REGULARIZERS or REGULARIZERS[name].code != code):
+        raise InputError(
+            f"regularizer {name!r} of the plugin with code {code} is not loaded.\n"
+            "Give that very file with --plugin; a launch keeps it in OUT/plugins."
+        )
     return decode(REGULARIZERS[name], described, f"regularizer {name}")
 
 

@@ -1,5 +1,6 @@
 """Errors that a user caused and can mend: one or two lines, never a traceback."""
 
+import traceback
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -21,3 +22,11 @@ def one_line(error: BaseException, limit: int = 300) -> str:
     text = " ".join(str(error).split()) or type(error).__name__
     text = text if isinstance(error, InputError) else f"{type(error).__name__}: {text}"
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def line_in(error: BaseException, file: str) -> int | None:
+    """The line of `file` in which an exception came up, the innermost one; None where it came from elsewhere."""
+    if isinstance(error, SyntaxError) and error.filename == file:
+        return error.lineno
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+    return lines[-1] if lines else None

@@ -5,7 +5,7 @@ import pkgutil
 from collections.abc import Iterator, Mapping
 from typing import Generic, TypeVar
 
-from sngan.errors import unknown
+from sngan.errors import InputError, unknown
 
 T = TypeVar("T")
 
@@ -26,11 +26,15 @@ class Registry(Mapping[str, T], Generic[T]):
         self._entries: dict[str, T] = {}
 
     def add(self, name: str, entry: T) -> T:
-        """Register `entry` and return it. Raises ValueError when the name is taken."""
+        """Register `entry` and return it. Raises InputError when the name is taken."""
         if name in self._entries:
-            raise ValueError(f"{self.kind} {name!r} is registered twice")
+            raise InputError(f"{self.kind} {name!r} exists already; choose another name.")
         self._entries[name] = entry
         return entry
+
+    def remove(self, name: str) -> None:
+        """Forget an entry that is there: what a plugin has added goes with it."""
+        del self._entries[name]
 
     def _discover(self) -> None:
         package, self._package = self._package, None

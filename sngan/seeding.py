@@ -5,6 +5,8 @@ latents in every method, which is what makes comparisons between methods paired.
 """
 
 import hashlib
+import pickle
+import random
 from typing import Literal
 
 import numpy as np
@@ -28,3 +30,12 @@ def torch_stream(seed: int, purpose: Purpose, *position: int, device: torch.devi
 def numpy_stream(seed: int, purpose: Purpose, *position: int) -> np.random.Generator:
     """A NumPy generator (Philox) at the start of the stream (seed, purpose, position...)."""
     return np.random.Generator(np.random.Philox(stream_seed(seed, purpose, *position)))
+
+
+def global_random_states() -> dict[str, bytes]:
+    """The state of every generator that nobody may draw from, by its name: to see whether somebody did."""
+    return {
+        "torch": torch.get_rng_state().numpy().tobytes(),
+        "numpy.random": pickle.dumps(np.random.get_state()),  # noqa: NPY002 (looked at, not drawn from)
+        "random": pickle.dumps(random.getstate()),
+    }

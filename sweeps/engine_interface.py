@@ -4,6 +4,7 @@ import dataclasses
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, Protocol
 
 import joblib
@@ -35,6 +36,7 @@ class EngineOptions:
     max_failures : how often a trial is started again, from its last checkpoint, after an error or the loss of
         its process.
     num_cpus, num_gpus : what this machine offers, None to detect it; not used with a cluster.
+    plugins : files that a worker loads before it reads a config, on a folder that all machines see.
     """
 
     run: RunOptions
@@ -47,6 +49,7 @@ class EngineOptions:
     max_failures: int = 2
     num_cpus: int | None = None
     num_gpus: int | None = None
+    plugins: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what no machine can give. Raises InputError."""

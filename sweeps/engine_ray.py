@@ -149,6 +149,7 @@ def _fit(
         train_trial,
         configs={trial.digest: trial.config.to_dict() for trial in trials},
         options=options.run_options(resources["gpu"]),
+        plugins=options.plugins,
         run_trial=run_trial,
     )
     for name in ("ray.tune", "ray.train", "ray.air"):

@@ -7,7 +7,7 @@ training never meet in one table: each of these is an InputError.
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -245,18 +245,30 @@ def refuse_mixtures(trials: pd.DataFrame, planned: Iterable[PlannedTrial] = ()) 
     if len(cells):
         method, setting, seed = (cells[name].iloc[0] for name in ("method", "setting", "seed"))
         raise InputError(f"{method} at {setting} with seed {seed} has several trials, of different configs.\n{_APART}")
-    seen: dict[str, Any] = {}
+    seen: dict[tuple[str, str], Any] = {}
     for method, setting, text in _columns(trials, "method", "setting", "config"):
         config = json.loads(text)
+        for name, code in _codes(config):
+            if seen.setdefault(("code of", name), code) != code:
+                raise InputError(
+                    f"trials of this study have regularizer {name!r} from two versions of its plugin.\n{_APART}"
+                )
+        # What an unknown method overrides (its plugin is not loaded) is not known: its trials agree among themselves.
+        scope = "" if method in METHODS else method
         own = {
             *(METHODS[method].overrides if method in METHODS else ()),
             *(SETTINGS[setting].overrides if setting in SETTINGS else ()),
         }
         for key in sorted(config.keys() - _AXES - own):
-            if seen.setdefault(key, config[key]) != config[key]:
+            if seen.setdefault((scope, key), config[key]) != config[key]:
                 raise InputError(
-                    f"trials of this study differ in config.{key}: {seen[key]!r}, {config[key]!r}.\n{_APART}"
+                    f"trials of this study differ in config.{key}: {seen[scope, key]!r}, {config[key]!r}.\n{_APART}"
                 )
+
+
+def _codes(config: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Name and code of a config's regularizers; "" in the package."""
+    return [(item["name"], item.get("code", "")) for item in config["regularizers"]]
 
 
 def _joined(trials: pd.DataFrame, planned: Iterable[PlannedTrial]) -> pd.DataFrame:

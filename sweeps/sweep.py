@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from sngan.errors import InputError
 from sngan.trial import describe_inputs
-from sweeps import provenance
+from sweeps import plugins, provenance
 from sweeps.board import Board, latest_values
 from sweeps.claims import Verdict
 from sweeps.costs import CostEstimate, estimate
@@ -113,12 +113,13 @@ def _run_missing(
     inputs = describe_inputs(missing[0].config, dataclasses.replace(sweep.engine.run, device="cpu"))
     _refuse_other_inputs(sweep, store, inputs)
     store.register(*sweep.key, _description(sweep), sweep.trials)
-    store.set_provenance(*sweep.key, {**about, "inputs": inputs})
+    store.set_provenance(*sweep.key, {**about, "inputs": inputs, **plugins.described()})
     store.requeue(sweep.planned)
     estimated = estimate(sweep.trials, store.expected_costs(), device=device_kind(sweep.engine))
     with _Mirrored(sweep, store) as mirror:
         with _view(sweep, store, estimated) as view:
-            result = run(in_order(missing, estimated), sweep.engine, Listeners(StoreWriter(store), view))
+            engine = dataclasses.replace(sweep.engine, plugins=plugins.keep(sweep.out))
+            result = run(in_order(missing, estimated), engine, Listeners(StoreWriter(store), view))
         left = missing_trials(sweep, store.states(*sweep.key))
         if result.interrupted and left:
             store.requeue(trial.digest for trial in left if trial.digest not in result.failed)

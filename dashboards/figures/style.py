@@ -68,26 +68,36 @@ METHOD_STYLES: Mapping[str, MethodStyle] = {
     "sn-gp": MethodStyle("#c818a0", "square", _SOLID),
 }
 _CIRCLE = ("#1b88eb", "#007083", "#0aaa64", "#a59544", "#e37800", "#d20608", "#b44cc8")
-_SPARE_COLOURS = ("#645e9a", "#007083", "#8831eb", "#68a521", "#a14e2d", "#0aaa64", "#c978be")
-_SPARE_SHAPES = (_PLANK, _CORNER, _HOUSE)
+# For methods that are not listed: as far as possible from all that are, and from one another, in every vision.
+_SPARE_COLOURS = ("#b400fc", "#6c54d8", "#c07854", "#907824", "#9c90a8", "#486ccc", "#f03018", "#c04860", "#b45490")
+_SPARE_SHAPES = (_HOUSE, _CORNER, _PLANK)
 _SPARE_DASHES = (_MIXED, _DOTTED, _DASHED)
 
 
 def method_style(name: str) -> MethodStyle:
-    """The style of a method; one that is not listed gets a style that depends on its name alone.
+    """The style of a method. Those of plugins get spare ones in the order of the catalog, each its own while they last.
 
-    A method that is varied in a number keeps its shape and dash, and the number alone makes the colour.
+    A method that is varied in a number keeps its shape and dash, and the number alone makes the colour. One that is not
+    in the catalog gets a style that depends on its name alone.
     """
     if name in METHOD_STYLES:
         return METHOD_STYLES[name]
     found = varied_number(name) if name in METHODS else None
-    if found is not None and found[0] in METHOD_STYLES and found[2] > 0:
-        return replace(METHOD_STYLES[found[0]], colour=_colour_of(found[2]))
+    if found is not None and found[2] > 0:
+        return replace(method_style(found[0]), colour=_colour_of(found[2]))
+    added = [method for method in METHODS if method not in METHOD_STYLES]
+    if name in added:
+        place = added.index(name)
+        return _spare_style(place, place, place // len(_SPARE_SHAPES))
     number = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=6).digest(), "big")
+    return _spare_style(number, number // 9, number // 27)
+
+
+def _spare_style(colour: int, shape: int, dash: int) -> MethodStyle:
     return MethodStyle(
-        _SPARE_COLOURS[number % len(_SPARE_COLOURS)],
-        _SPARE_SHAPES[number // 7 % len(_SPARE_SHAPES)],
-        _SPARE_DASHES[number // 21 % len(_SPARE_DASHES)],
+        _SPARE_COLOURS[colour % len(_SPARE_COLOURS)],
+        _SPARE_SHAPES[shape % len(_SPARE_SHAPES)],
+        _SPARE_DASHES[dash % len(_SPARE_DASHES)],
     )
 
 

@@ -18,18 +18,25 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from sngan.errors import InputError
 from sngan.registry import Registry
 
 
 @dataclass(frozen=True)
 class Regularizer(ABC):
-    """A named change to how the discriminator is trained."""
+    """A named change to how the discriminator is trained.
+
+    code : of a plugin's regularizer, 16 hex digits of its file's SHA-256, so that other code is another trial; "" in
+        the package, whose code sngan.config.TRAINING_VERSION stands for.
+    """
 
     name: ClassVar[str]
+    code: ClassVar[str] = ""
 
     def to_dict(self) -> dict[str, Any]:
-        """Name and hyperparameters, as plain values."""
-        return {"name": self.name, **dataclasses.asdict(self)}
+        """Name, code where there is one, and hyperparameters, as plain values."""
+        code = {"code": self.code} if self.code else {}
+        return {"name": self.name, **code, **dataclasses.asdict(self)}
 
 
 @dataclass(frozen=True)
@@ -113,11 +120,16 @@ R = TypeVar("R", bound=type[Regularizer])
 
 
 def register(name: str) -> Callable[[R], R]:
-    """Class decorator: give the regularizer its name and put it into the registry."""
+    """Class decorator: give the regularizer its name and put it into the registry.
+
+    Raises InputError where the name is taken, or the class has one already.
+    """
 
     def decorate(cls: R) -> R:
-        cls.name = name
+        if "name" in vars(cls):
+            raise InputError(f"{cls.__name__} is registered already, as {cls.name!r}; make a subclass of it.")
         REGULARIZERS.add(name, cls)
+        cls.name = name
         return cls
 
     return decorate

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from sngan.errors import InputError
+from sweeps.plugins import plugins_folder, use_with_kept
 from sweeps.store import ResultStore, open_store
 from sweeps.study import STUDIES, Preset, Study
 from sweeps.variation import parse_overrides, vary
@@ -36,24 +37,33 @@ _out = click.option(
     show_default=True,
     help="Folder of results: database, checkpoints, image grids, reports.",
 )
+_plugins = click.option(
+    "--plugin",
+    "plugins",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="FILE",
+    help="Python file with regularizers and methods of your own (repeatable). It runs with your rights.",
+)
 _database = click.option("--database", metavar="URL", help="Results database.  [default: OUT/results.db]")
 
 
 def place_options(command: Command) -> Command:
-    """Decorator: --preset, --set, --out, --database and --debug."""
-    for option in (debug_option, _database, _out, set_option, preset_option):
+    """Decorator: --preset, --set, --plugin, --out, --database and --debug."""
+    for option in (debug_option, _database, _out, _plugins, set_option, preset_option):
         command = option(command)
     return command
 
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """What the place options say. study : holds `preset` alone. out : absolute. database : URL."""
+    """What the place options say. study : holds `preset` alone. out : absolute. database : URL. plugins : files."""
 
     study: Study
     preset: Preset
     out: Path
     database: str
+    plugins: tuple[Path, ...] = ()
 
     @property
     def key(self) -> tuple[str, str]:
@@ -61,7 +71,10 @@ class Place:
         return self.study.name, self.preset.name
 
     def open(self) -> ResultStore:
-        """The existing store. Raises InputError where there is none, or this study was never launched."""
+        """The existing store, with the plugins loaded that made its trials.
+
+        Raises InputError where there is none, or this study was never launched.
+        """
         store = open_store(self.database, create=False)
         if not store.states(*self.key):
             launched = ", ".join(f"{row.study} --preset {row.preset}" for row in store.studies().itertuples())
@@ -70,10 +83,32 @@ class Place:
                 f"{self.key[0]} with preset {self.key[1]} was never launched here ({self.out}).\n"
                 f"Launched: {launched or 'nothing'}."
             )
+        try:
+            use_with_kept(self.plugins, self.out, store.trials(*self.key)["config"])
+        except InputError:
+            store.close()
+            raise
         return store
 
+    def stored_configs(self) -> list[str]:
+        """The configs of the study's trials as JSON texts, for a launch that may have to find plugins again."""
+        if not plugins_folder(self.out).is_dir():
+            return []
+        try:
+            with open_store(self.database, create=False) as store:
+                return list(store.trials(*self.key)["config"])
+        except InputError:
+            return []  # nothing is stored yet; anything else the launch itself will tell
 
-def find_place(study: str, preset: str | None, overrides: tuple[str, ...], out: Path, database: str | None) -> Place:
+
+def find_place(
+    study: str,
+    preset: str | None,
+    overrides: tuple[str, ...],
+    out: Path,
+    database: str | None,
+    plugins: tuple[Path, ...] = (),
+) -> Place:
     """The Place that options name. Raises InputError for unknown names, with the nearest match."""
     found = STUDIES[study]
     varied = vary(found, preset or next(iter(found.presets)), parse_overrides(overrides))
@@ -83,6 +118,7 @@ def find_place(study: str, preset: str | None, overrides: tuple[str, ...], out: 
         preset=next(iter(varied.presets.values())),
         out=absolute,
         database=database or database_url(absolute),
+        plugins=plugins,
     )
 
 

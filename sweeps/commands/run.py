@@ -17,6 +17,7 @@ from sweeps.board import Board
 from sweeps.commands.options import Place, find_place, place_options, split_names
 from sweeps.costs import CostEstimate, estimate
 from sweeps.engine import ENGINES, EngineOptions, last_line, num_slots
+from sweeps.plugins import refuse_unchecked, use_with_kept
 from sweeps.progress_tables import plain_table, show, status_view, verdict_table, view_width
 from sweeps.provenance import command_line, hide_credentials
 from sweeps.signals import UNFINISHED
@@ -104,6 +105,7 @@ def _run(
     overrides: tuple[str, ...],
     out: Path,
     database: str | None,
+    plugins: tuple[Path, ...],
     methods: str | None,
     settings: str | None,
     seeds: int | None,
@@ -113,10 +115,13 @@ def _run(
     **rest: Any,
 ) -> int:
     """Launch or dry-run; return the exit code."""
-    place = find_place(study, preset, overrides, out, database)
+    place = find_place(study, preset, overrides, out, database, plugins)
+    given = use_with_kept(plugins, place.out, place.stored_configs())
+    added = [method for plugin in given for method in plugin.methods]
+    refuse_unchecked(place.out)
     trials = plan(
         place.preset,
-        methods=split_names(methods, "methods"),
+        methods=split_names(methods, "methods") or [*place.preset.methods, *added],
         settings=split_names(settings, "settings"),
         seeds=seeds,
     )

@@ -15,7 +15,8 @@ from dashboards.figures.style import (
     number,
     scientific,
 )
-from sngan.methods import METHODS
+from sngan.methods import METHODS, Method
+from sngan.regularizers.r1 import R1
 
 # Machado, Oliveira and Fernandes 2009: linear RGB as seen without one kind of cone (severity 1).
 VISIONS = {
@@ -66,6 +67,36 @@ def test_methods_of_the_catalog_are_told_apart_by_colour(vision: str) -> None:
     colours = {name: lab(method_style(name).colour, VISIONS[vision]) for name in METHODS}
     distances = {pair: np.linalg.norm(colours[pair[0]] - colours[pair[1]]) for pair in combinations(colours, 2)}
     assert min(distances.values()) >= 12, min(distances, key=distances.__getitem__)
+
+
+@pytest.mark.parametrize("vision", VISIONS)
+def test_methods_of_plugins_are_told_apart_from_all_others(vision: str) -> None:
+    names = [f"added-{number}" for number in range(9)]
+    try:
+        for name in names:
+            METHODS.add(name, Method(name=name, label=name, source="a test"))
+        colours = {name: lab(method_style(name).colour, VISIONS[vision]) for name in METHODS}
+        styles = [method_style(name) for name in names]
+    finally:
+        for name in names:
+            METHODS.remove(name)
+    distances = {pair: np.linalg.norm(colours[pair[0]] - colours[pair[1]]) for pair in combinations(colours, 2)}
+    assert min(distances.values()) >= 8, min(distances, key=distances.__getitem__)
+    assert len({(style.shape, style.dash) for style in styles}) == len(styles)
+    assert all(
+        contrast(style.colour, ground) >= 3 for style in styles for ground in (LIGHT_BACKGROUND, DARK_BACKGROUND)
+    )
+    assert not {(style.shape, style.dash) for style in styles} & {(s.shape, s.dash) for s in METHOD_STYLES.values()}
+
+
+def test_a_varied_method_of_a_plugin_keeps_its_shape() -> None:
+    METHODS.add("added", Method(name="added", label="added", source="a test", regularizers=(R1(),)))
+    try:
+        own, one, other = (method_style(f"added{number}") for number in ("", "(gamma=1)", "(gamma=3)"))
+    finally:
+        METHODS.remove("added")
+    assert own.shape == one.shape == other.shape
+    assert len({own.colour, one.colour, other.colour}) == 3
 
 
 def test_no_two_styles_look_alike_without_colour() -> None:
