@@ -132,7 +132,7 @@ def test_an_error_text_ends_with_a_summary() -> None:
 
 
 def test_what_tune_saves_of_the_relay_holds_nothing() -> None:
-    relay = engine_ray._Relay(planned(CONFIG, 1), Recorder())
+    relay = engine_ray._Relay(Recorder())
     assert pickle.loads(pickle.dumps(relay)).__dict__ == {}
 
 
