@@ -41,7 +41,7 @@ SAMPLERS: Mapping[str, Callable[[int], BaseSampler]] = {
     "tpe": lambda seed: TPESampler(seed=seed, n_startup_trials=0),
 }
 _BUSY_TIMEOUT_S = 60  # of SQLite; a viewer may hold the file for a moment
-_NUM_TREES = 32
+_NUM_TREES = 16
 _NUM_GROUPS = 5
 
 

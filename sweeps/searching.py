@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from sngan.config import TrialConfig
 from sngan.errors import InputError
 from sngan.methods import METHODS
-from sweeps.scores import score_table
+from sweeps.scores import ScoreTable, score_table
 from sweeps.spaces import Axis, Place, Search, Tried, Value, configured, space_of, values_of
 from sweeps.store import ResultStore, TrialState
 from sweeps.study import PlannedTrial, Preset
@@ -54,7 +55,7 @@ class Searches:
         """
         from sweeps.search import open_memory, propose  # importing Optuna takes half a second: only for a search
 
-        known = {} if store is None else known_trials(store, self.study, self.preset)
+        known = {} if store is None else self._known(store)
         with open_memory(self.memory) as memory:
             return [
                 trial
@@ -63,6 +64,11 @@ class Searches:
                 for sampler in self.search.samplers
                 for trial in self._wanted(known, method, sampler, seed, partial(propose, memory=memory))
             ]
+
+    def _known(self, store: ResultStore) -> dict[Cell, "KnownTrial"]:
+        trials = store.trials(self.study, self.preset.name)
+        evaluations = store.evaluations(self.study, self.preset.name)
+        return known_trials(trials, score_table(evaluations, trials, self.preset.headline, "final"))
 
     def _wanted(
         self, known: Mapping[Cell, "KnownTrial"], method: str, sampler: str, seed: int, ask: Callable[..., Any]
@@ -112,10 +118,8 @@ class KnownTrial:
         return Tried(values=values_of(self.config, space), score=self.score, ended=self.ended)
 
 
-def known_trials(store: ResultStore, study: str, preset: Preset) -> dict[Cell, KnownTrial]:
-    """Every cell of a study with its config, and its final score under the headline protocol."""
-    trials = store.trials(study, preset.name)
-    table = score_table(store.evaluations(study, preset.name), trials, preset.headline, "final")
+def known_trials(trials: pd.DataFrame, table: ScoreTable) -> dict[Cell, KnownTrial]:
+    """Every cell of the store's frame of trials, with its score in `table`."""
     places = [
         {name: position for position, name in enumerate(axis)}
         for axis in (table.methods, table.settings, map(str, table.seeds))

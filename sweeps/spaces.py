@@ -8,7 +8,7 @@ are full, and a seed is one replication of the whole search. The values stand in
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,8 @@ from sngan.methods import METHODS, SETTINGS
 from sngan.variants import varied, varied_name
 
 Value = float | int | str
-SAMPLERS = ("random", "tpe")
+# name -> how figures and verdicts write it; sweeps.search knows what each does
+SAMPLERS: Mapping[str, str] = {"random": "random search", "tpe": "TPE"}
 # The configuration at place k of a search is trained with the search's seed; trained again, with one from here on.
 RETRAINED = 1_000_000
 _MOST = 1_000  # places have three digits
@@ -68,7 +69,7 @@ class Search:
 
     optimizer: Mapping[str, Axis]
     own: Mapping[str, Mapping[str, Axis]] = field(default_factory=dict)
-    samplers: tuple[str, ...] = SAMPLERS
+    samplers: tuple[str, ...] = tuple(SAMPLERS)
     budget: int
     round_size: int
     retrain: int = 0
@@ -138,6 +139,15 @@ def place_of(setting: str) -> Place | None:
     if found is None or found["sampler"] not in SAMPLERS:
         return None
     return Place(sampler=found["sampler"], number=int(found["number"]), best=found["best"] is not None)
+
+
+def places_in(settings: Iterable[str], sampler: str, *, best: bool = False) -> list[str]:
+    """Those settings that are places in a search by `sampler`, or trainings of what it found, in their order."""
+    found = {name: place for name in settings if (place := place_of(name)) is not None}
+    return sorted(
+        (name for name, place in found.items() if (place.sampler, place.best) == (sampler, best)),
+        key=lambda name: found[name].number,
+    )
 
 
 def space_of(search: Search, method: str) -> dict[str, Axis]:

@@ -10,7 +10,7 @@ from sweeps.budgets import budget_curve
 from sweeps.rules.base import Rule, label, metric, number, register, unit
 from sweeps.rules.evidence import Contrast
 from sweeps.scores import ScoreTable, worsened
-from sweeps.spaces import SAMPLERS, place_of
+from sweeps.spaces import SAMPLERS, places_in
 from sweeps.statistics import FloatArray
 
 
@@ -68,15 +68,12 @@ class Tuned(Rule):
         )
 
     def _told(self, method: str, tries: int) -> str:
-        how = "tuned" if tries == 0 else f"tuned by {tries} tries"
-        return f"{label(method)} {how} ({self.sampler})"
+        how = f"after {tries} tries of" if tries else "tuned by"
+        return f"{label(method)} {how} {SAMPLERS[self.sampler]}"
 
     def _found(self, table: ScoreTable, method: str, tries: int) -> FloatArray:
         """The score at every seed, [K]; NaN where the search is not complete or has fewer tries."""
-        wanted = [
-            name for name in table.settings
-            if (place := place_of(name)) and place.sampler == self.sampler and place.best == (tries == 0)
-        ]  # fmt: skip
+        wanted = places_in(table.settings, self.sampler, best=tries == 0)
         if len(wanted) < max(1, tries):
             return np.full(len(table.seeds), np.nan)
         scores = table.pick(method, wanted)
