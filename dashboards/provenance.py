@@ -113,7 +113,7 @@ def _axes(frames: StudyFrames) -> list[str]:
     preset, options = frames.preset, []
     if frames.methods and set(frames.methods) != set(preset.methods):
         options += ["--methods", ",".join(frames.methods)]
-    if frames.settings and set(frames.settings) != set(preset.settings):
+    if preset.search is None and frames.settings and set(frames.settings) != set(preset.settings):
         options += ["--settings", ",".join(frames.settings)]
     if frames.num_seeds and frames.num_seeds != preset.seeds:
         options += ["--seeds", str(frames.num_seeds)]

@@ -13,7 +13,8 @@ import numpy as np
 import torch
 
 Purpose = Literal["init-generator", "init-discriminator", "data", "latent", "labels", "dequantization",
-                  "penalty", "evaluation", "evaluation-labels", "samples", "metric", "bootstrap"]  # fmt: skip
+                  "penalty", "evaluation", "evaluation-labels", "samples", "metric", "bootstrap",
+                  "search"]  # fmt: skip
 
 
 def stream_seed(seed: int, purpose: Purpose, *position: int) -> int:

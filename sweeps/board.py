@@ -15,6 +15,7 @@ import pandas as pd
 from sngan.methods import METHODS
 from sngan.metrics.protocols import parse
 from sngan.results import Evaluation, Outcome
+from sweeps.spaces import place_of
 from sweeps.study import PlannedTrial
 
 STATES = ("completed", "diverged", "failed", "running", "queued")
@@ -49,8 +50,8 @@ class TrialStatus:
 class Cell:
     """One method at one setting, its seeds together.
 
-    value : median headline score of the seeds with a result, diverged ones counted as worst; None where there
-        is no result or the median itself has diverged.
+    value : median headline score of the seeds with a result, diverged ones counted as worst; of a search the best.
+        None where there is no result or the median itself has diverged.
     fraction : mean share of updates done of the running seeds.
     """
 
@@ -80,6 +81,7 @@ class Board:
     expected_s : expected cost of trials from earlier measurements, s, by digest; where a trial lacks one, its
         cost is taken to be proportional to its number of discriminator and generator updates.
     slots : trials that run at the same time.
+    to_come : trials that searches will propose from the results of these.
     """
 
     def __init__(
@@ -91,18 +93,21 @@ class Board:
         values: Mapping[str, float | None] | None = None,
         expected_s: Mapping[str, float] | None = None,
         slots: int = 1,
+        to_come: int = 0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.headline = headline
         self.slots = max(1, slots)
+        self.to_come = to_come
         self.clock = clock
         self.places: dict[tuple[str, str], list[str]] = {}
+        self.searches: set[str] = set()
         self.statuses: dict[str, TrialStatus] = {}
         expected = expected_s or {}
         weights, self.weights_are_seconds = _weights(trials, expected)
         for trial in trials:
             digest = trial.digest
-            self.places.setdefault((trial.method, trial.setting), []).append(digest)
+            self._stand(trial.method, trial.setting, digest)
             state = str((states or {}).get(digest, "queued"))
             self.statuses[digest] = TrialStatus(
                 state=state,
@@ -121,7 +126,7 @@ class Board:
         rows = sorted(trials.to_dict("records"), key=lambda row: place[str(row["method"])])
         for row in rows:
             digest = str(row["digest"])
-            board.places.setdefault((str(row["method"]), str(row["setting"])), []).append(digest)
+            board._stand(str(row["method"]), str(row["setting"]), digest)
             board.statuses[digest] = TrialStatus(
                 state=str(row["state"]),
                 updates=int(row["updates"]),
@@ -129,6 +134,34 @@ class Board:
                 value=values.get(digest),
             )
         return board
+
+    def _stand(self, method: str, setting: str, digest: str) -> None:
+        """A trial's place in the table: its method, and its setting, or the search that proposed it."""
+        place = place_of(setting)
+        column = setting if place is None else place.column
+        if place is not None and not place.best:
+            self.searches.add(column)
+        self.places.setdefault((method, column), []).append(digest)
+
+    def expect(self, trials: Sequence[PlannedTrial], states: Mapping[str, str], *, to_come: int) -> None:
+        """Searches have proposed these, and will propose `to_come` more; each is taken to cost the mean so far."""
+        self.to_come = to_come
+        weight = self._mean_weight()
+        for trial in trials:
+            self._stand(trial.method, trial.setting, trial.digest)
+            state = str(states.get(trial.digest, "queued"))
+            known = TrialStatus(state=state, updates=trial.config.updates, weight=weight)
+            known.update = known.updates if state == "completed" else 0
+            self.statuses.setdefault(trial.digest, known)
+
+    def _mean_weight(self) -> float:
+        weights = [status.weight for status in self.statuses.values()]
+        return statistics.fmean(weights) if weights else 1.0
+
+    @property
+    def num_trials(self) -> int:
+        """Trials in all, those that are still to be proposed among them."""
+        return len(self.statuses) + self.to_come
 
     @property
     def metric(self) -> str:
@@ -161,17 +194,19 @@ class Board:
         running = [status.fraction for status in statuses if status.state == "running"]
         return Cell(
             counts=_counted(status.state for status in statuses),
-            value=self._median(statuses),
+            value=self._value(statuses, of_search=setting in self.searches),
             fraction=statistics.fmean(running) if running else 0.0,
         )
 
-    def _median(self, statuses: Iterable[TrialStatus]) -> float | None:
+    def _value(self, statuses: Iterable[TrialStatus], *, of_search: bool) -> float | None:
+        """The median over seeds; of a search, which looks for it, the best."""
         worst = float("inf") if parse(self.headline).lower_is_better else float("-inf")
         scores = [worst if status.state == "diverged" else status.value
                   for status in statuses if status.state in ("completed", "diverged")]  # fmt: skip
         known = [score for score in scores if score is not None]
-        median = statistics.median(known) if known else None
-        return None if median is None or abs(median) == float("inf") else median
+        best = min if worst > 0 else max
+        value = (best if of_search else statistics.median)(known) if known else None
+        return None if value is None or abs(value) == float("inf") else value
 
     def start(self, trial: PlannedTrial) -> None:
         """An attempt at `trial` has begun."""
@@ -225,11 +260,12 @@ class Board:
             for status in self.statuses.values()
             if status.state in ("running", "queued")
         ]
-        return max(sum(left) / self.slots, max(left, default=0.0))
+        later = self.to_come * self._mean_weight() * rate
+        return max((sum(left) + later) / self.slots, max(left, default=0.0))
 
     def work_done(self) -> float:
         """Share of the expected work that is done, 0 to 1: the length of the progress bar."""
-        total = sum(status.weight for status in self.statuses.values())
+        total = sum(status.weight for status in self.statuses.values()) + self.to_come * self._mean_weight()
         ended = ("completed", "diverged", "failed")
         done = sum(status.weight * (1 if status.state in ended else status.fraction)
                    for status in self.statuses.values())  # fmt: skip

@@ -62,7 +62,8 @@ class _TrainingCost:
 def estimate(trials: Sequence[PlannedTrial], measured: pd.DataFrame, *, device: str | None = None) -> CostEstimate:
     """Expected seconds of every trial, from ResultStore.expected_costs().
 
-    Training: completed trials of the same data set, architecture, loss and regularizers are comparable. Their
+    Training: completed trials of the same data set, architecture, loss and regularizers are comparable, whatever the
+    regularizers' numbers: a penalty's weight costs no time. Their
     train_s is explained as a cost per image of all discriminator updates (updates x n_dis x batch_size) plus a
     cost per image of all generator updates (updates x generator_batch_size), both not negative, with the least sum
     of squared relative errors. Where all comparable trials have the same proportion of the two, which then cannot
@@ -77,7 +78,8 @@ def estimate(trials: Sequence[PlannedTrial], measured: pd.DataFrame, *, device: 
     rows = measured[(measured["state"] == "completed") & (measured["train_s"] > 0)]
     if device is not None:
         rows = rows[rows["device"] == device]
-    training = {key: _fit(group) for key, group in _groups(rows, ["dataset", "architecture", "loss", "regularizers"])}
+    rows = rows.assign(kinds=[_kinds(json.loads(text)) for text in rows["regularizers"]])
+    training = {key: _fit(group) for key, group in _groups(rows, ["dataset", "architecture", "loss", "kinds"])}
     measuring = {
         key: float((group["evaluate_s"] / group["num_evaluations"]).mean())
         for key, group in _groups(rows[rows["num_evaluations"] > 0], ["dataset", "architecture", "protocols"])
@@ -98,9 +100,14 @@ def estimate(trials: Sequence[PlannedTrial], measured: pd.DataFrame, *, device: 
 
 
 def _treatment(config: TrialConfig) -> tuple[str, str]:
-    """What makes an update of one method cost more than one of another, as the store writes it."""
-    regularizers = [regularizer.to_dict() for regularizer in config.regularizers]
-    return config.loss, json.dumps(regularizers, sort_keys=True)
+    """What makes an update of one method cost more than one of another."""
+    return config.loss, _kinds([regularizer.to_dict() for regularizer in config.regularizers])
+
+
+def _kinds(regularizers: Sequence[Mapping[str, Any]]) -> str:
+    """The regularizers without their continuous numbers, as text."""
+    kinds = [{key: value for key, value in each.items() if not isinstance(value, float)} for each in regularizers]
+    return json.dumps(kinds, sort_keys=True)
 
 
 def _measuring_cost(measuring: Mapping[tuple[str, ...], float], config: TrialConfig) -> float | None:

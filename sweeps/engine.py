@@ -5,7 +5,8 @@ and how far a trial has come is in its checkpoint, from which `sngan.trial.run_t
 """
 
 import importlib
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 
 from sweeps.engine_in_process import run_in_process
 from sweeps.engine_interface import ENGINES as ENGINES
@@ -24,22 +25,32 @@ def run(
     options: EngineOptions,
     listener: Listener,
     run_trial: RunTrial | None = None,
+    *,
+    then: Iterable[Sequence[PlannedTrial]] = (),
 ) -> EngineResult:
     """Run `trials` in the order given, each digest once, and say how that ended.
 
+    `then` gives further batches for as long as it has any. Each is asked for when every trial of the one before has
+    ended, in the driver's main thread, so that it may depend on their results; none is after a stop.
     `run_trial` is sngan.trial.run_trial unless given; Ray's workers must be able to import it.
     SIGINT, SIGTERM and SIGUSR1 stop the run within seconds. Raises InputError before anything starts where a
     trial asks for more than any machine has.
     """
-    unique = list({trial.digest: trial for trial in trials}.values())
-    if not unique:
+    batches = (batch for batch in map(_distinct, itertools.chain([trials], then)) if batch)
+    first = next(batches, None)
+    if first is None:
         return EngineResult(finished=frozenset(), failed={}, interrupted=False)
     function = run_trial or default_run_trial()
+    rest: Iterator[Sequence[PlannedTrial]] = itertools.chain([first], batches)
     if options.engine == "in-process":
-        return run_in_process(unique, options, listener, function)
+        return run_in_process(rest, options, listener, function)
     from sweeps.engine_ray import run_ray  # importing Ray takes over a second: only when trials are to run
 
-    return run_ray(unique, options, listener, function)
+    return run_ray(rest, options, listener, function)
+
+
+def _distinct(trials: Sequence[PlannedTrial]) -> list[PlannedTrial]:
+    return list({trial.digest: trial for trial in trials}.values())
 
 
 def default_run_trial() -> RunTrial:

@@ -1,6 +1,7 @@
 """The engine without Ray: one trial after another in this process, for debugging and for machines without Ray."""
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 
 from sngan.results import Evaluation, Report
 from sweeps.engine_interface import (
@@ -18,7 +19,7 @@ from sweeps.study import PlannedTrial
 
 
 def run_in_process(
-    trials: Sequence[PlannedTrial], options: EngineOptions, listener: Listener, run_trial: RunTrial
+    batches: Iterator[Sequence[PlannedTrial]], options: EngineOptions, listener: Listener, run_trial: RunTrial
 ) -> EngineResult:
     """One trial after another, without retries: an error is shown once, where it happened."""
     gpus = gpus_of_a_trial(options, len(gpu_names()) if options.num_gpus is None else options.num_gpus)
@@ -28,7 +29,7 @@ def run_in_process(
     failed: dict[str, str] = {}
     with signals_handled(interrupt):
         try:
-            for trial in trials:
+            for trial in itertools.chain.from_iterable(batches):
                 listener.on_start(trial, attempt)
                 try:
                     outcome = run_trial(trial.config, run_options, _forward(trial, listener))

@@ -58,10 +58,10 @@ _LONGEST_SOCKET_FOLDER = 40  # characters; Ray adds 60 for its sockets, which en
 
 
 def run_ray(
-    trials: Sequence[PlannedTrial], options: EngineOptions, listener: Listener, run_trial: RunTrial
+    batches: Iterator[Sequence[PlannedTrial]], options: EngineOptions, listener: Listener, run_trial: RunTrial
 ) -> EngineResult:
-    """Run distinct `trials` with Ray Tune; see sweeps.engine.run. Must be called in the main thread."""
-    relay = _Relay(trials, listener)
+    """Run batches of distinct trials with Ray Tune; see sweeps.engine.run. Must be called in the main thread."""
+    relay = _Relay(listener)
     with (
         _scratch_folder() as scratch,
         # Ray prints what becomes of its processes; the listener, which gets the real output, says what matters.
@@ -70,7 +70,9 @@ def run_ray(
         signals_handled(relay.on_early_signal),
         _cluster(options, scratch),
     ):
-        _fit(trials, options, relay, run_trial, scratch)
+        while not relay.ending and (trials := next(batches, None)) is not None:
+            relay.expect(trials)
+            _fit(trials, options, relay, run_trial, scratch)
     if relay.error is not None:
         raise relay.error
     return EngineResult(finished=frozenset(relay.finished), failed=dict(relay.failed), interrupted=relay.stopping)
@@ -164,7 +166,7 @@ def _fit(
             trial_dirname_creator=_trial_folder,
         ),
         run_config=tune.RunConfig(
-            name="tune",
+            name=f"tune-{trials[0].digest}",
             storage_path=str(scratch),
             verbose=0,
             callbacks=[relay],
@@ -198,8 +200,8 @@ def _resources(options: EngineOptions) -> dict[str, float]:
 class _Relay(tune.Callback):  # type: ignore[misc]  # Ray has no types
     """Hands on to the listener what Tune tells the driver, and keeps the account of how trials ended."""
 
-    def __init__(self, trials: Sequence[PlannedTrial], listener: Listener) -> None:
-        self._trials = {trial.digest: trial for trial in trials}
+    def __init__(self, listener: Listener) -> None:
+        self._trials: dict[str, PlannedTrial] = {}
         self._listener = listener
         self._stdout = sys.stdout
         self._tune_stop: Any = None
@@ -212,6 +214,15 @@ class _Relay(tune.Callback):  # type: ignore[misc]  # Ray has no types
     def __getstate__(self) -> dict[str, Any]:
         """Nothing: Tune saves callbacks with its experiment, and this one holds the store and the terminal."""
         return {}
+
+    def expect(self, trials: Sequence[PlannedTrial]) -> None:
+        """These are run next."""
+        self._trials.update((trial.digest, trial) for trial in trials)
+
+    @property
+    def ending(self) -> bool:
+        """Whether nothing more is to be started."""
+        return self.stopping or self.error is not None
 
     def setup(self, **_info: Any) -> None:
         """Take over the signals: Tune has installed its handlers by now, and is told by its own."""
@@ -232,7 +243,7 @@ class _Relay(tune.Callback):  # type: ignore[misc]  # Ray has no types
 
     def on_step_end(self, trials: list[Any], **_info: Any) -> None:
         """Kill the trials of a stopped sweep: their checkpoints stand, their next evaluation may be far."""
-        if not self.stopping and self.error is None:
+        if not self.ending:
             return
         self._tune_stop(signal.SIGUSR1, None)
         for trial in trials:

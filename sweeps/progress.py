@@ -149,7 +149,7 @@ class View:
         if self._console is None or self._ended:
             return
         self.last_line_at = self.clock()
-        counter = f"[{self.board.num_done}/{len(self.board.statuses)}]"
+        counter = f"[{self.board.num_done}/{self.board.num_trials}]"
         line = f"{counter} {text}, ETA {duration(self.board.eta_s())}"
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 

@@ -107,14 +107,15 @@ def counts_line(board: Board) -> Text:
 def legend(board: Board) -> Text:
     """One line that explains the cells."""
     seeds = max((len(digests) for digests in board.places.values()), default=0)
-    over = "median over seeds, " if seeds > 1 else ""
-    text = f"{board.metric} at the last update, {over}✗ a seed diverged, ! a seed failed"
+    over = "" if seeds <= 1 else "best of the search, " if board.searches else "median over seeds, "
+    one = "trial" if board.searches else "seed"
+    text = f"{board.metric} at the last update, {over}✗ a {one} diverged, ! a {one} failed"
     return Text(text, style="dim", no_wrap=True, overflow="ellipsis")
 
 
 def header(board: Board, title: str, folder: str, *, elapsed_s: float, width: int) -> Group:
     """Two lines: what runs, where the results go; how much is done and how long it takes."""
-    total = len(board.statuses)
+    total = board.num_trials
     first = Text.assemble((title, "bold"), ("  results in ", "dim"), (folder, "dim"), no_wrap=True, overflow="ellipsis")
     times = f"{board.num_done}/{total} trials  elapsed {duration(elapsed_s)}  ETA {duration(board.eta_s())}"
     second = Table.grid(padding=(0, 2, 0, 0))

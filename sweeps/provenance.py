@@ -21,7 +21,7 @@ import psutil
 
 PACKAGE = "sngan-robustness"
 RECORDED_PACKAGES = (PACKAGE, "torch", "torchvision", "numpy", "scipy", "scikit-learn", "pytorch-fid", "ray",
-                     "mlflow", "sqlalchemy", "pandas", "altair")  # fmt: skip
+                     "optuna", "mlflow", "sqlalchemy", "pandas", "altair")  # fmt: skip
 _COMMAND_TIMEOUT_S = 10
 
 

@@ -80,6 +80,12 @@ class Transform:
         excess = np.maximum(values - (self.metric == "is"), 0) * self.half
         return np.asarray(excess / (1 + excess))
 
+    def value(self, scores: FloatArray) -> FloatArray:
+        """The inverse: values in the metric's units of scores in [0, 1]; 0, diverged, is infinite, or 1 for IS."""
+        with np.errstate(divide="ignore"):
+            odds = scores / (1 - scores)
+            return np.asarray(1 + odds / self.half if self.metric == "is" else self.half / odds)
+
     @property
     def text(self) -> str:
         """The formula with its numbers, for figures and verdicts: "1 / (1 + FID / 78), diverged = 0"."""

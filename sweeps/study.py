@@ -9,6 +9,7 @@ from sngan.errors import InputError, unknown
 from sngan.fields import field_types
 from sngan.methods import METHODS, SETTINGS, Method
 from sngan.registry import Registry
+from sweeps.spaces import Search
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +34,8 @@ class Preset:
 
     config : fields of TrialConfig. headline : the protocol that figures and verdicts use (a short name among
     config's protocols). caveat : a sentence that stands on every page, or "". changed : fields of config that a
-    user set by hand; a method that defines one of them differently is refused.
+    user set by hand; a method that defines one of them differently is refused. search : for a preset whose settings are
+    not listed but looked for; `settings` are then the places in the search.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Preset:
     headline: str
     caveat: str = ""
     changed: tuple[str, ...] = ()
+    search: Search | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +58,11 @@ class PlannedTrial:
     setting: str
     seed: int
     config: TrialConfig
+
+    @property
+    def cell(self) -> tuple[str, str, int]:
+        """Method, setting and seed."""
+        return self.method, self.setting, self.seed
 
     @property
     def digest(self) -> str:
@@ -97,13 +105,16 @@ def plan(
     """Every trial of a preset: methods x settings x seeds 0 to seeds-1, seeds outermost.
 
     An interrupted sweep thus holds whole replications first. `overrides` are fields of TrialConfig which win over
-    the preset and lose against method and setting. Raises InputError for unknown names, seeds < 1 or bad values.
+    the preset and lose against method and setting. A preset with a search has no trials before it runs: what may stand
+    in a plan is checked, and sweeps.searching does the rest.
+    Raises InputError for unknown names, seeds < 1 or bad values.
     """
     num_seeds = preset.seeds if seeds is None else seeds
     if not 1 <= num_seeds <= 10_000:
         raise InputError(f"seeds is {num_seeds}; allowed: whole numbers from 1 to 10000.")
     chosen_methods = [METHODS[name] for name in methods or preset.methods]
-    chosen_settings = [SETTINGS[name] for name in settings or preset.settings]
+    named = () if preset.search is not None else settings or preset.settings
+    chosen_settings = [SETTINGS[name] for name in named]
     base = TrialConfig.from_dict({**preset.config, **_allowed(overrides or {})})
     for method in chosen_methods:
         _check_kept(method, base, {*preset.changed, *(overrides or {})})

@@ -3,7 +3,7 @@
 import dataclasses
 import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +21,7 @@ from sweeps.listeners import Listeners, StoreWriter
 from sweeps.progress import View
 from sweeps.reporting import conclude, is_current, report_folder
 from sweeps.scores import refuse_mixtures
+from sweeps.searching import Searches
 from sweeps.store import ResultStore, TrialState, open_store
 from sweeps.study import PlannedTrial, Preset, Study
 from sweeps.tracking import Mirror
@@ -33,8 +34,9 @@ _LAST_SYNC_OF_A_STOP_S = 2.0
 class Sweep:
     """What is launched.
 
-    study, preset : as varied by the user. trials : the plan. out : folder of results, absolute. database : URL of
-    the store. mlflow : URI of the mirror, or None. command : the command line, for provenance.
+    study, preset : as varied by the user. trials : the plan. searches : what proposes the trials of a preset with a
+    search; the plan then holds those that are known. out : folder of results, absolute. database : URL of the store.
+    mlflow : URI of the mirror, or None. command : the command line, for provenance.
     """
 
     study: Study
@@ -45,6 +47,7 @@ class Sweep:
     engine: EngineOptions
     mlflow: str | None
     command: Sequence[str]
+    searches: Searches | None = None
 
     @property
     def key(self) -> tuple[str, str]:
@@ -59,18 +62,33 @@ class Sweep:
     @cached_property
     def planned(self) -> Mapping[str, PlannedTrial]:
         """The trials by digest, each once."""
-        return {trial.digest: trial for trial in self.trials}
+        planned: dict[str, PlannedTrial] = {}
+        for trial in self.trials:
+            planned.setdefault(trial.digest, trial)
+        return planned
+
+    @property
+    def to_come(self) -> int:
+        """Trials that the searches have not proposed yet."""
+        return 0 if self.searches is None else self.searches.num_trials - len(self.trials)
+
+    def proposed(self, store: ResultStore | None) -> "Sweep":
+        """The sweep with what its searches want by now; itself where the plan is fixed."""
+        if self.searches is None:
+            return self
+        return dataclasses.replace(self, trials=self.searches.plan(store))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ending:
     """How a launch ended.
 
-    missing : planned trials without a result. failed : digest -> error of those that were given up. ran : trials that
-    got their result now. report, verdicts : None and empty where a stop came before. mlflow_page : address of the
-    trials in MLflow's pages, where MLflow was reached.
+    sweep : with all trials that were planned in the end. missing : those of them without a result. failed : digest ->
+    error of those that were given up. ran : trials that got their result now. report, verdicts : None and empty where
+    a stop came before. mlflow_page : address of the trials in MLflow's pages, where MLflow was reached.
     """
 
+    sweep: Sweep
     missing: Sequence[PlannedTrial]
     failed: Mapping[str, str]
     ran: int
@@ -88,6 +106,7 @@ def launch(sweep: Sweep, say: Callable[[str], None]) -> Ending:
     """
     check_writable(sweep.out)
     with open_store(sweep.database) as store, only_launch(sweep.out, store, sweep.name):
+        sweep = sweep.proposed(store)
         refuse_mixtures(store.trials(*sweep.key), sweep.trials)
         missing = missing_trials(sweep, store.known_states(sweep.planned))
         if missing:
@@ -100,7 +119,7 @@ def launch(sweep: Sweep, say: Callable[[str], None]) -> Ending:
         else:
             with _Mirrored(sweep, store):
                 page, verdicts = conclude(store, sweep.study, sweep.preset, sweep.out)
-        return Ending(missing=(), failed={}, ran=0, interrupted=False, report=page, verdicts=verdicts)
+        return Ending(sweep=sweep, missing=(), failed={}, ran=0, interrupted=False, report=page, verdicts=verdicts)
 
 
 def _run_missing(
@@ -118,15 +137,33 @@ def _run_missing(
     estimated = estimate(sweep.trials, store.expected_costs(), device=device_kind(sweep.engine))
     with _Mirrored(sweep, store) as mirror:
         with _view(sweep, store, estimated) as view:
+            later = _later_rounds(sweep, store, view.board)
             engine = dataclasses.replace(sweep.engine, plugins=plugins.keep(sweep.out))
-            result = run(in_order(missing, estimated), engine, Listeners(StoreWriter(store), view))
-        left = missing_trials(sweep, store.states(*sweep.key))
+            listeners = Listeners(StoreWriter(store), view)
+            result = run(in_order(missing, estimated), engine, listeners, then=later)
+        sweep, states = sweep.proposed(store), store.states(*sweep.key)
+        left = missing_trials(sweep, states)
         if result.interrupted and left:
-            store.requeue(trial.digest for trial in left if trial.digest not in result.failed)
+            store.requeue(trial.digest for trial in left if trial.digest in states.keys() - result.failed.keys())
             mirror.hurried = True
-            return _ending(left, result, report=None)
+            return _ending(sweep, left, result, report=None)
         page, verdicts = conclude(store, sweep.study, sweep.preset, sweep.out)
-    return _ending(left, result, report=page, verdicts=verdicts, mlflow_page=mirror.page)
+    return _ending(sweep, left, result, report=page, verdicts=verdicts, mlflow_page=mirror.page)
+
+
+def _later_rounds(sweep: Sweep, store: ResultStore, board: Board) -> Iterator[Sequence[PlannedTrial]]:
+    """What the searches propose from the results so far, round after round; nothing where the plan is fixed."""
+    while sweep.searches is not None:
+        known = {trial.cell for trial in sweep.trials}
+        sweep = sweep.proposed(store)
+        new = [trial for trial in sweep.trials if trial.cell not in known]
+        if not new:
+            return
+        store.register(*sweep.key, _description(sweep), new)
+        states = store.states(*sweep.key)
+        board.expect(new, states, to_come=sweep.to_come)
+        wanted = missing_trials(dataclasses.replace(sweep, trials=new), states)
+        yield in_order(wanted, estimate(wanted, store.expected_costs(), device=device_kind(sweep.engine)))
 
 
 def _refuse_other_inputs(sweep: Sweep, store: ResultStore, inputs: Mapping[str, str]) -> None:
@@ -143,6 +180,7 @@ def _refuse_other_inputs(sweep: Sweep, store: ResultStore, inputs: Mapping[str, 
 
 
 def _ending(
+    sweep: Sweep,
     left: Sequence[PlannedTrial],
     result: EngineResult,
     *,
@@ -151,6 +189,7 @@ def _ending(
     mlflow_page: str | None = None,
 ) -> Ending:
     return Ending(
+        sweep=sweep,
         missing=left,
         failed=result.failed,
         ran=len(result.finished),
@@ -242,11 +281,12 @@ class _Mirrored:
 def _view(sweep: Sweep, store: ResultStore, estimated: CostEstimate) -> View:
     states = store.states(*sweep.key)
     board = Board(
-        list(sweep.planned.values()),
+        sweep.trials,
         sweep.preset.headline,
         states={digest: str(state) for digest, state in states.items()},
         values=latest_values(store.evaluations(*sweep.key), sweep.preset.headline),
         expected_s={digest: value for digest, value in estimated.seconds.items() if value is not None},
         slots=num_slots(sweep.engine),
+        to_come=sweep.to_come,
     )
     return View(board, title=f"{sweep.study.name} {sweep.preset.name}", folder=str(sweep.out))

@@ -20,6 +20,7 @@ from sweeps.engine import ENGINES, EngineOptions, last_line, num_slots
 from sweeps.plugins import refuse_unchecked, use_with_kept
 from sweeps.progress_tables import plain_table, show, status_view, verdict_table, view_width
 from sweeps.provenance import command_line, hide_credentials
+from sweeps.searching import searches_of
 from sweeps.signals import UNFINISHED
 from sweeps.store import ResultStore, open_store
 from sweeps.study import STUDIES, PlannedTrial, Study, plan
@@ -125,8 +126,16 @@ def _run(
         settings=split_names(settings, "settings"),
         seeds=seeds,
     )
-    for trial in trials:
-        check_names(trial.config, str(rest["device"]))
+    searches = searches_of(
+        study,
+        place.preset,
+        methods=split_names(methods, "methods"),
+        settings=split_names(settings, "settings"),
+        seeds=seeds,
+        memory=None if dry_run else place.out / "optuna.db",
+    )
+    for config in [trial.config for trial in trials] if searches is None else searches.examples:
+        check_names(config, str(rest["device"]))
     if mlflow and no_mlflow:
         raise InputError("--mlflow and --no-mlflow exclude each other.")
     if mlflow:
@@ -140,11 +149,12 @@ def _run(
         engine=_engine_options(place.out, **rest),
         mlflow=None if no_mlflow else mlflow or tracking.default_uri(place.out),
         command=typed,
+        searches=searches,
     )
     if dry_run:
         _dry_run(sweep, place, is_default_database=database is None)
         return 0
-    return _tell(launch(sweep, click.echo), sweep)
+    return _tell(launch(sweep, click.echo))
 
 
 def _engine_options(
@@ -177,10 +187,13 @@ def _existing(path: Path | None, option: str) -> Path | None:
 
 def _dry_run(sweep: Sweep, place: Place, *, is_default_database: bool) -> None:
     """Say what would run and how long it would take."""
-    missing = missing_trials(sweep, {})
-    estimated = CostEstimate(seconds=dict.fromkeys(sweep.planned), unmeasured=())
-    if not is_default_database or (place.out / "results.db").exists():
+    if is_default_database and not (place.out / "results.db").exists():
+        sweep = sweep.proposed(None)
+        missing = missing_trials(sweep, {})
+        estimated = CostEstimate(seconds=dict.fromkeys(sweep.planned), unmeasured=())
+    else:
         with open_store(place.database, create=False) as store:
+            sweep = sweep.proposed(store)
             missing = missing_trials(sweep, store.known_states(sweep.planned))
             estimated = estimate(missing, store.expected_costs(), device=device_kind(sweep.engine))
     cells = [
@@ -190,6 +203,8 @@ def _dry_run(sweep: Sweep, place: Place, *, is_default_database: bool) -> None:
     if cells:
         show(plain_table(("method", "setting", "seed", "expected"), cells, title="Trials to run"))
     click.echo(f"{counted(len(missing), 'trial')} to run, {len(sweep.planned) - len(missing)} already done.")
+    if sweep.to_come:
+        click.echo(f"{counted(sweep.to_come, 'more trial')} will be proposed from the results of these.")
     click.echo(_expected_text(estimated, num_slots(sweep.engine)))
 
 
@@ -210,14 +225,16 @@ def _expected_text(estimated: CostEstimate, slots: int) -> str:
     return f"{text}\n{estimated.explanation}".rstrip()
 
 
-def _tell(ending: Ending, sweep: Sweep) -> int:
+def _tell(ending: Ending) -> int:
     """Tell how a launch ended; return the exit code."""
+    sweep = ending.sweep
+    num_missing = len(ending.missing) + sweep.to_come
     again = hide_credentials(shlex.join(sweep.command))
     if ending.verdicts:
         show(verdict_table(ending.verdicts, width=view_width()))
     if sweep.preset.caveat and ending.verdicts:
         click.echo(f"Note: {sweep.preset.caveat}")
-    if ending.ran == 0 and not ending.missing:
+    if ending.ran == 0 and not num_missing:
         click.echo(f"Nothing to do: {_every(len(sweep.planned))} a result.")
     if ending.report is not None:
         click.echo(f"Report: {_short(ending.report)}")
@@ -227,9 +244,9 @@ def _tell(ending: Ending, sweep: Sweep) -> int:
         _tell_failures(ending, sweep)
         click.echo(f"Try them again: {again}", err=True)
         return FAILED
-    if ending.missing:
-        done = len(sweep.planned) - len(ending.missing)
-        click.echo(f"Stopped: {done} of {len(sweep.planned)} trials have a result. Go on with:\n{again}", err=True)
+    if num_missing:
+        total = len(sweep.planned) + sweep.to_come
+        click.echo(f"Stopped: {total - num_missing} of {total} trials have a result. Go on with:\n{again}", err=True)
         return UNFINISHED
     return 0
 

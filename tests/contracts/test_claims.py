@@ -22,7 +22,9 @@ from tests.sweeps.score_samples import equal_methods, table_of
 CLAIMS = [pytest.param(claim, id=f"{study.name}-{claim.name}") for study in STUDIES.values() for claim in study.claims]
 _RULES = [rule_of(claim) for study in STUDIES.values() for claim in study.claims]
 NAMES = METHODS.ordered({*METHODS, *(name for rule in _RULES for name in rule.methods)})
-SETTING_NAMES = SETTINGS.ordered({*SETTINGS, *(name for rule in _RULES for name in rule.settings)})
+# What claims about searches speak of, beside the settings that others name.
+SEARCHED = (*(f"random-{number:03}" for number in range(5)), "random-best-0")
+SETTING_NAMES = (*SETTINGS.ordered({*SETTINGS, *(name for rule in _RULES for name in rule.settings)}), *SEARCHED)
 
 
 def tables(

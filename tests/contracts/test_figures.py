@@ -9,7 +9,7 @@ from PIL import Image
 
 from dashboards.figures import FIGURES, FigureData, save
 from sweeps.study import STUDIES
-from tests.dashboards.synthetic import Story, Sweep, make_preset, open_sweep
+from tests.dashboards.synthetic import Story, Sweep, make_preset, make_searched_preset, open_sweep
 
 METHODS, SETTINGS = ("none", "wgan-gp", "sn"), ("A", "F")
 ALL_METHODS = make_preset().methods
@@ -24,6 +24,10 @@ STORIES = {
     "unfinished": (make_preset(METHODS, SETTINGS), Story(unfinished=3)),
     "nothing-but-missing": (make_preset(METHODS, SETTINGS), Story(unfinished=1)),
     "all-equal": (make_preset(METHODS, SETTINGS), Story(diverge="none", fid=3.0)),
+    "searched": (make_searched_preset(("none", "wgan-gp", "sn"), 4), Story(grids=False)),
+    "searched-once": (make_searched_preset(("sn",), 2, seeds=1), Story(grids=False)),
+    "searched-unfinished": (make_searched_preset(("none", "sn"), 4), Story(grids=False, unfinished=3)),
+    "searched-all-diverged": (make_searched_preset(("none", "sn"), 2), Story(grids=False, diverge="all")),
     "no-grids": (make_preset(METHODS, SETTINGS), Story(grids=False)),
 }
 
@@ -71,7 +75,8 @@ def test_prepares_frozen_data_and_draws_files(name: str, story: str, sweeps: dic
 @pytest.mark.parametrize("name", FIGURES)
 def test_shows_something_of_a_full_sweep_and_nothing_of_an_empty_one(name: str, sweeps: dict[str, Sweep]) -> None:
     figure = FIGURES[name]
-    assert not figure.prepare(sweeps["full"].frames()).absent
+    shown = [story for story in ("full", "searched") if not figure.prepare(sweeps[story].frames()).absent]
+    assert shown
     assert figure.prepare(sweeps["empty"].frames()).absent
 
 

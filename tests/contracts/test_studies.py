@@ -8,7 +8,9 @@ from sngan.errors import InputError
 from sngan.methods import METHODS, SETTINGS
 from sngan.metrics.protocols import parse
 from sweeps.claims import rule_of
-from sweeps.study import STUDIES, Preset, Study, plan
+from sweeps.searching import searches_of
+from sweeps.spaces import place_of
+from sweeps.study import STUDIES, PlannedTrial, Preset, Study, plan
 
 NUM_IMAGES = {"digits": {"train": 1197, "test": 600}, "cifar10": {"train": 50_000, "test": 10_000}}
 ALL = [pytest.param(study, id=name) for name, study in STUDIES.items()]
@@ -17,6 +19,12 @@ PRESETS = [
     for name, study in STUDIES.items()
     for preset in study.presets.values()
 ]
+
+
+def planned(study: Study, preset: Preset) -> list[PlannedTrial]:
+    """What is planned before anything has run."""
+    searches = searches_of(study.name, preset, methods=None, settings=None, seeds=None, memory=None)
+    return plan(preset) if searches is None else searches.plan(None)
 
 
 def test_there_is_the_main_study_with_its_presets() -> None:
@@ -50,9 +58,13 @@ def test_an_unknown_preset_is_answered_with_the_nearest(study: Study) -> None:
 
 @pytest.mark.parametrize(("study", "preset"), PRESETS)
 def test_a_preset_can_be_planned(study: Study, preset: Preset) -> None:
-    trials = plan(preset)
-    assert len(trials) == len(preset.methods) * len(preset.settings) * preset.seeds
-    assert len({trial.digest for trial in trials}) == len(trials), "two cells with the same config"
+    trials = planned(study, preset)
+    settings = {trial.setting for trial in trials}
+    assert len(trials) == len(preset.methods) * len(settings) * preset.seeds
+    assert settings == set(preset.settings) if preset.search is None else settings < set(preset.settings)
+    # Samplers share a search's first round.
+    shared = 1 if preset.search is None else len(preset.search.samplers)
+    assert len({trial.digest for trial in trials}) * shared == len(trials), "two cells with the same config"
     config = trials[0].config
     # Every field that the preset names is really that of its trials, and evaluations end with the last update.
     kept = preset.config.keys() - METHODS[trials[0].method].overrides.keys()
@@ -80,6 +92,8 @@ def test_every_claim_can_be_judged_at_every_preset(study: Study, preset: Preset)
         rule = rule_of(claim)
         assert set(rule.methods) <= set(preset.methods), claim.name
         assert set(rule.settings) <= set(preset.settings), claim.name
+        sampler = getattr(rule, "sampler", None)
+        assert sampler is None or (preset.search is not None and sampler in preset.search.samplers), claim.name
         assert rule.metric in metrics, claim.name
 
 
@@ -92,6 +106,8 @@ def test_another_data_set_than_the_papers_has_a_caveat(study: Study, preset: Pre
 
 @pytest.mark.parametrize(("study", "preset"), PRESETS)
 def test_methods_and_settings_are_known_and_named_once(study: Study, preset: Preset) -> None:
-    for chosen, catalog in ((preset.methods, METHODS), (preset.settings, SETTINGS)):
+    listed = [name for name in preset.settings if place_of(name) is None]
+    assert listed == (list(preset.settings) if preset.search is None else [])
+    for chosen, catalog in ((preset.methods, METHODS), (listed, SETTINGS)):
         assert [catalog[name].name for name in chosen] == list(chosen), "a name is written in its one way"
         assert len(set(chosen)) == len(chosen)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +10,10 @@ from PIL import Image
 
 from dashboards.figures import StudyFrames
 from dashboards.report import write_report
+from sngan.config import TrialConfig
 from sngan.results import Evaluation, Outcome, Score
 from sngan.seeding import numpy_stream
+from sweeps.spaces import Axis, Choice, Range, Search, configured, place_of, space_of
 from sweeps.store import ResultStore, open_store
 from sweeps.study import Claim, PlannedTrial, Preset, Study, plan
 
@@ -60,6 +62,23 @@ def make_preset(methods: Sequence[str] = METHODS, settings: Sequence[str] = SETT
         headline=FID,
         caveat="Digits are not CIFAR-10: these numbers test the platform, not the paper's claims.",
     )
+
+
+def make_searched_preset(methods: Sequence[str] = METHODS, budget: int = 8, seeds: int = 2) -> Preset:
+    """The same with searches of optimizer and gradient penalty in place of the settings."""
+    search = Search(
+        optimizer={
+            "alpha": Range(low=1e-5, high=1e-2, log=True),
+            "beta1": Range(low=0.0, high=0.999),
+            "beta2": Range(low=0.0, high=0.999),
+            "n_dis": Choice(options=(1, 5)),
+        },
+        own={"gradient-penalty": {"coefficient": Range(low=0.1, high=100.0, log=True)}},
+        budget=budget,
+        round_size=2,
+        retrain=1,
+    )
+    return replace(make_preset(methods, search.settings, seeds), search=search)
 
 
 def make_study(preset: Preset, figures: tuple[str, ...] = (), claims: tuple[Claim, ...] = (CLAIM,)) -> Study:
@@ -117,7 +136,7 @@ def open_sweep(folder: Path, preset: Preset, story: Story | None, claims: tuple[
 
 def tell(store: ResultStore, study: Study, preset: Preset, storage_dir: Path, story: Story) -> None:
     """Register the study's trials and store what each of them reports."""
-    trials = plan(preset)
+    trials = plan(preset) or searched(preset)
     store.register(study.name, preset.name, {"question": study.question}, trials)
     store.set_provenance(study.name, preset.name, PROVENANCE)
     for number, trial in enumerate(trials):
@@ -134,8 +153,36 @@ def tell(store: ResultStore, study: Study, preset: Preset, storage_dir: Path, st
         store.finish(trial.digest, outcome)
 
 
+def searched(preset: Preset) -> list[PlannedTrial]:
+    """What searches might have tried: values anywhere in the ranges, and the best place's again."""
+    search, base = preset.search, TrialConfig.from_dict(dict(preset.config))
+    assert search is not None
+    trials = []
+    for seed in range(preset.seeds):
+        for method in preset.methods:
+            for setting in search.settings:
+                place = place_of(setting)
+                assert place is not None
+                stream = numpy_stream(seed, "search", place.number, *map(ord, place.sampler * (place.number > 1)))
+                values = {
+                    key: _drawn(axis, stream.random()) for key, axis in space_of(search, method).items()
+                }  # fmt: skip
+                config = configured(method, values, base).replace(seed=place.seed(seed))
+                trials.append(PlannedTrial(method=method, setting=setting, seed=seed, config=config))
+    return trials
+
+
+def _drawn(axis: Axis, part: float) -> float:
+    if isinstance(axis, Choice):
+        return axis.options[int(part * len(axis.options))]  # type: ignore[return-value]
+    if axis.log:
+        return float(axis.low * (axis.high / axis.low) ** part)
+    return float(axis.low + part * (axis.high - axis.low))
+
+
 def _history(trial: PlannedTrial, storage_dir: Path, story: Story) -> tuple[list[Evaluation], Outcome]:
     fragile = (trial.method, trial.setting) in _DIVERGES and trial.seed % 2 == 0
+    fragile = fragile or (place_of(trial.setting) is not None and _distance(trial) > 2.2)
     diverged = story.diverge == "all" or (story.diverge == "some" and fragile)
     updates = [200, 400, 600, 800] if not diverged else [200] if story.diverge == "all" else [200, 400]
     evaluations = [
@@ -151,10 +198,17 @@ def _history(trial: PlannedTrial, storage_dir: Path, story: Story) -> tuple[list
     return evaluations, outcome
 
 
+def _distance(trial: PlannedTrial) -> float:
+    """How far a searched configuration is from a good one: decades of alpha, mostly."""
+    return abs(math.log10(trial.config.alpha / 3e-4)) + 0.8 * max(0.0, trial.config.beta1 - 0.5)
+
+
 def _evaluation(trial: PlannedTrial, update: int, storage_dir: Path, story: Story, *, broken: bool) -> Evaluation:
     stream = numpy_stream(trial.seed, "metric", *map(ord, trial.method + trial.setting), update)
     level = _LEVEL.get(trial.method, 8.0)
-    if trial.setting in "DEF":
+    if place_of(trial.setting) is not None:
+        level *= _FRAGILE.get(trial.method, 2.0) ** _distance(trial)
+    elif trial.setting in "DEF":
         level *= _FRAGILE.get(trial.method, 2.0) * {"D": 0.7, "E": 0.85, "F": 1.0}[trial.setting]
     fid = float(level * (1 + 6 * math.exp(-update / 180)) * stream.lognormal(0, 0.14))
     fid = fid if story.fid is None else story.fid

@@ -8,10 +8,13 @@ import pandas as pd
 import pytest
 
 from dashboards.figures import FIGURES, StudyFrames
+from dashboards.figures.best_share import BestShareData
+from dashboards.figures.budget_curves import BudgetCurvesData
 from dashboards.figures.cells import ramp
 from dashboards.figures.curves import CurvesData
 from dashboards.figures.divergence import DivergenceData
 from dashboards.figures.heat_map import HeatMapData
+from dashboards.figures.importance import ImportanceData
 from dashboards.figures.landscape import LandscapeData
 from dashboards.figures.learning_curves import LearningCurvesData
 from dashboards.figures.metric_by_setting import MetricBySettingData
@@ -19,9 +22,11 @@ from dashboards.figures.performance_profile import PerformanceProfileData
 from dashboards.figures.sample_grids import SampleGridsData, cell_words
 from dashboards.figures.style import contrast
 from dashboards.figures.time_per_update import TimePerUpdateData
+from sweeps.budgets import expected_best
 from sweeps.rules.larger_region import working_share
+from sweeps.spaces import places_in
 from sweeps.statistics import divergence_rate, performance_profile
-from tests.dashboards.synthetic import Story, Sweep, make_preset, open_sweep
+from tests.dashboards.synthetic import Story, Sweep, make_preset, make_searched_preset, open_sweep
 
 
 def cell(table: pd.DataFrame, method: str, setting: str) -> pd.DataFrame:
@@ -227,3 +232,67 @@ def test_a_landscape_counts_the_settings_of_its_grid_where_a_method_works(varied
         assert share == pytest.approx(float(np.nanmean(expected)), nan_ok=True)
     half = 10 * 0.55
     assert data.cells["works"].tolist() == (data.cells["median"] < half).tolist()
+
+
+# --- What a search found ---
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> StudyFrames:
+    preset = make_searched_preset(("none", "wgan-gp", "sn"), budget=8, seeds=3)
+    return open_sweep(tmp_path_factory.mktemp("searched"), preset, Story(grids=False)).frames()
+
+
+def test_budget_curves_are_exact_for_random_search_and_in_order_for_tpe(searched: StudyFrames) -> None:
+    data = FIGURES["budget-curves"].prepare(searched)
+    assert isinstance(data, BudgetCurvesData)
+    table = searched.headline
+    for method in table.methods:
+        rows = data.curves[data.curves["method"] == method].set_index(["sampler", "tries"])
+        random, tpe = (table.pick(method, places_in(table.settings, name)) for name in ("random", "tpe"))
+        for tries in (1, 3, 8):
+            here = rows.loc[("random", tries)]
+            assert here["score"] == pytest.approx(float(expected_best(random.ravel(), tries)))
+            assert rows.loc[("tpe", tries)]["score"] == pytest.approx(float(tpe[:tries].max(axis=0).mean()))
+            assert here["low"] <= here["score"] <= here["high"]
+            # Lower FID is better: the upper end of the score is the lower end on the axis.
+            assert here["y_low"] <= here["y"] <= here["y_high"]
+            assert here["y"] == pytest.approx(float(table.transform.value(np.asarray(here["score"]))))
+    assert "random search: 24 of 24 configurations per method" in data.seeds
+
+
+def test_one_repetition_of_tpe_has_no_band_and_an_unfinished_search_ends_early(tmp_path: Path) -> None:
+    preset = make_searched_preset(("sn",), budget=8, seeds=1)
+    data = FIGURES["budget-curves"].prepare(open_sweep(tmp_path, preset, Story(grids=False, unfinished=5)).frames())
+    assert isinstance(data, BudgetCurvesData)
+    tpe = data.curves.query("sampler == 'tpe'")
+    assert tpe[["low", "high"]].isna().all(axis=None)
+    assert len(tpe) < 8
+    assert tpe["score"].is_monotonic_increasing
+
+
+def test_the_best_share_holds_the_best_of_each_search_and_what_was_trained_again(searched: StudyFrames) -> None:
+    data = FIGURES["best-share"].prepare(searched)
+    assert isinstance(data, BestShareData)
+    table = searched.headline
+    assert len(data.runs) == 3 * 2 * 3 * (8 + 1)
+    for (method, sampler), runs in data.runs.groupby(["method", "sampler"]):
+        best, tried = (runs.query(f"kind == '{kind}'")["score"] for kind in ("best", "tried"))
+        # 5 % of 24 runs are two of them.
+        assert len(best) == 2
+        assert best.max() <= tried.min()
+        assert (runs["kind"] == "again").sum() == 3
+        median = data.medians.query(f"method == '{method}' and sampler == '{sampler}'")["x"].item()
+        two = table.transform(best.to_numpy())
+        assert median == pytest.approx(float(table.transform.value(np.asarray(two.mean()))))
+
+
+def test_importance_finds_what_the_made_up_scores_depend_on(searched: StudyFrames) -> None:
+    data = FIGURES["importance"].prepare(searched)
+    assert isinstance(data, ImportanceData)
+    assert set(data.parameters) == {"alpha", "beta1", "beta2", "n_dis", "coefficient"}
+    shares = data.shares.set_index(["method", "parameter"])["share"]
+    assert {method for method, parameter in shares.index if parameter == "coefficient"} == {"wgan-gp"}
+    for method in ("none", "wgan-gp"):
+        assert shares.loc[method].idxmax() == "alpha"
+        assert shares.loc[method].sum() <= 1 + 1e-9

@@ -1,11 +1,13 @@
 """What a cell says, and when a sweep will be done: closed forms with a clock that stands still."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
 from sngan.results import Evaluation, Outcome, Score
 from sweeps.board import Board, headline_value, is_protocol, latest_values
+from sweeps.spaces import Place
 from sweeps.store import open_store
 from sweeps.study import PlannedTrial
 from tests.sweeps.store_samples import FID, PRESET, STUDY, evaluation, filled, planned
@@ -205,3 +207,39 @@ def test_protocols_are_matched_with_their_hash_only() -> None:
 def test_an_empty_board() -> None:
     board = Board([], HEADLINE)
     assert (board.num_done, board.work_done(), board.eta_s(), board.methods) == (0, 0.0, None, [])
+
+
+# Searches
+
+
+def found(number: int, sampler: str = "random", *, best: bool = False) -> PlannedTrial:
+    trial = planned(methods=["sn"], settings=["A"], seeds=40)[number + 20 * best]
+    place = Place(sampler=sampler, number=number, best=best)
+    return dataclasses.replace(trial, setting=str(place))
+
+
+def test_a_search_is_one_column_that_shows_its_best_and_its_best_one_trained_again_another() -> None:
+    trials = [*(found(number) for number in range(3)), found(0, best=True), found(1, best=True)]
+    board = Board(trials, HEADLINE)
+    assert board.settings == ["random", "random best"]
+    for trial, fid in zip(trials, (30.0, 20.0, 40.0, 22.0, 26.0), strict=True):
+        complete(board, trial, 10.0, fid)
+    assert board.cell("sn", "random").value == 20.0
+    assert board.cell("sn", "random best").value == 24.0
+    for trial in trials[:3]:
+        diverge(board, trial)
+    assert board.cell("sn", "random").value is None
+
+
+def test_trials_that_are_still_to_be_proposed_count_as_the_mean_so_far() -> None:
+    first, later = [found(0), found(1)], [found(2), found(3)]
+    board = Board(first, HEADLINE, slots=2, to_come=4, clock=Clock())
+    assert board.num_trials == 6
+    for trial in first:
+        complete(board, trial, 10.0)
+    assert board.eta_s() == pytest.approx(4 * 10 / 2)
+    assert board.work_done() == pytest.approx(2 / 6)
+    board.expect(later, {later[0].digest: "completed"}, to_come=2)
+    assert board.num_trials == 6
+    assert board.counts()["completed"] == 3
+    assert board.eta_s() == pytest.approx(3 * 10 / 2)

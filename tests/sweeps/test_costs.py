@@ -7,6 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from sngan.regularizers.gradient_penalty import GradientPenalty
+from sngan.regularizers.r1 import R1
 from sweeps.costs import estimate
 from sweeps.store import ResultStore, frames, open_store
 from sweeps.study import PlannedTrial
@@ -104,6 +106,15 @@ def test_other_data_networks_or_protocols_are_not_comparable(config: dict[str, o
     result = estimate(changed(trials, **config), measured(trials))
     assert set(result.seconds.values()) == {None}
     assert result.unmeasured == (named,)
+
+
+def test_a_penalty_costs_the_same_whatever_its_weight_and_another_kind_of_it_may_not() -> None:
+    trials = planned(methods=("wgan-gp",))
+    heavier = changed(trials, regularizers=(GradientPenalty(coefficient=3.7),))
+    expected = {trial.digest: true_seconds(trial) for trial in heavier}
+    assert estimate(heavier, measured(trials)).seconds == pytest.approx(expected)
+    other = changed(trials, regularizers=(R1(),))
+    assert estimate(other, measured(trials)).num_unknown == len(other)
 
 
 def test_measuring_nothing_costs_nothing() -> None:

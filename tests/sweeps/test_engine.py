@@ -18,6 +18,7 @@ from sweeps import engine_ray
 from sweeps.engine import EngineOptions, last_line, num_slots, run
 from sweeps.engine_interface import error_text, gpus_of_a_trial
 from sweeps.signals import STOP_SIGNALS, StopRequested, interrupt, signals_handled
+from sweeps.study import PlannedTrial
 from tests.sweeps.recording import (
     Recorder,
     endless,
@@ -132,7 +133,7 @@ def test_an_error_text_ends_with_a_summary() -> None:
 
 
 def test_what_tune_saves_of_the_relay_holds_nothing() -> None:
-    relay = engine_ray._Relay(planned(CONFIG, 1), Recorder())
+    relay = engine_ray._Relay(Recorder())
     assert pickle.loads(pickle.dumps(relay)).__dict__ == {}
 
 
@@ -201,7 +202,52 @@ def test_nothing_to_run_starts_nothing(tmp_path: Path) -> None:
     assert (result.finished, result.failed, result.interrupted) == (frozenset(), {}, False)
 
 
+class Later:
+    """Two further batches, and what was known to have ended when each was asked for."""
+
+    def __init__(self, trials: list[PlannedTrial], recorder: Recorder) -> None:
+        self.trials, self.recorder, self.ended = trials, recorder, []  # type: ignore[var-annotated]
+
+    def __iter__(self) -> Iterator[list[PlannedTrial]]:
+        for batch in (self.trials[2:3], [], self.trials[3:]):
+            self.ended.append({seed for name, seed, _ in self.recorder.events if name == "finish"})
+            yield batch
+
+
+def assert_in_batches(folder: Path, engine: Any) -> None:
+    trials, recorder = planned(CONFIG, 9)[4:], Recorder()
+    later = Later(trials, recorder)
+    result = run(trials[:2], engine_options(folder, engine=engine), recorder, troubled, then=later)
+    assert result.finished == {trial.digest for trial in trials}
+    assert later.ended == [{4, 5}, {4, 5, 6}, {4, 5, 6}]
+
+
+def test_further_batches_are_asked_for_when_the_one_before_has_ended(tmp_path: Path) -> None:
+    assert_in_batches(tmp_path, "in-process")
+
+
+def test_further_batches_alone_are_run_too_and_none_is_after_a_stop(tmp_path: Path) -> None:
+    trials, recorder = planned(CONFIG, 6)[4:], Recorder()
+    options = engine_options(tmp_path, engine="in-process")
+    assert len(run([], options, recorder, troubled, then=[[], trials]).finished) == 2
+
+    def stopped(*_: object) -> Any:
+        signal.raise_signal(signal.SIGTERM)
+
+    def more() -> Iterator[list[PlannedTrial]]:
+        raise AssertionError("asked for a batch after a stop")
+        yield []
+
+    assert run(trials, options, Recorder(), stopped, then=more()).interrupted
+
+
 # On Ray
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("cluster")
+def test_ray_asks_for_further_batches_when_the_one_before_has_ended(tmp_path: Path) -> None:
+    assert_in_batches(tmp_path, "ray")
 
 
 @pytest.mark.slow

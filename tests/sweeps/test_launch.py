@@ -121,7 +121,7 @@ def test_list_names_every_study_and_preset_with_its_number_of_trials(line: Line)
         assert study.question in out
         for preset in study.presets.values():
             assert preset.name in out
-            assert str(len(plan(preset))) in out
+            assert str(len(preset.methods) * len(preset.settings) * preset.seeds) in out
 
 
 @pytest.mark.parametrize("command", ["status", "report", "export", "sync", "compare", *STUDIES])
