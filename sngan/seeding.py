@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 Purpose = Literal["init-generator", "init-discriminator", "data", "latent", "dequantization", "penalty",
-                  "evaluation", "samples", "metric", "bootstrap"]  # fmt: skip
+                  "evaluation", "samples", "diagnostics", "metric", "bootstrap"]  # fmt: skip
 
 
 def stream_seed(seed: int, purpose: Purpose, *position: int) -> int:

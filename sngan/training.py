@@ -155,10 +155,7 @@ def train(state: TrainState, images: np.ndarray, until: int) -> None:
                 fake = generator(latents)
 
             # Logits of both.
-            if config.discriminator_forward == "joint":
-                real_logits, fake_logits = discriminator(torch.cat([real, fake])).split(config.batch_size)
-            else:
-                real_logits, fake_logits = discriminator(real), discriminator(fake)
+            real_logits, fake_logits = logits_of_both(state, real, fake)
 
             # Loss and penalties.
             adversarial = loss.discriminator(real_logits, fake_logits)
@@ -183,6 +180,14 @@ def train(state: TrainState, images: np.ndarray, until: int) -> None:
 
         state.update += 1
         state.num_summed += 1
+
+
+def logits_of_both(state: TrainState, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+    """Logits [B] of the real and of the fake images [B, C, H, W], in one forward or in two as the config says."""
+    if state.config.discriminator_forward == "joint":
+        real_logits, fake_logits = state.discriminator(torch.cat([real, fake])).split(len(real))
+        return real_logits, fake_logits
+    return state.discriminator(real), state.discriminator(fake)
 
 
 def _update_generator(state: TrainState, latents: Tensor | None) -> None:

@@ -26,7 +26,7 @@ def build_networks(config: TrialConfig, *, channels: int, image_size: int) -> tu
     initialize(discriminator, config.discriminator_init, stream)
     # After initialization: a parametrized weight can no longer be initialized in place.
     reparametrizations = [r for r in config.regularizers if isinstance(r, Reparametrization)]
-    layers = _placed_layers(discriminator, channels, image_size) if reparametrizations else []
+    layers = placed_layers(discriminator, channels, image_size) if reparametrizations else []
     for regularizer in sorted(reparametrizations, key=lambda r: r.stage):
         for placed, module in zip(layers, regularizer.parametrizations(layers, stream), strict=True):
             for name in regularizer.tensors:
@@ -34,8 +34,8 @@ def build_networks(config: TrialConfig, *, channels: int, image_size: int) -> tu
     return generator, discriminator
 
 
-def _placed_layers(discriminator: nn.Module, channels: int, image_size: int) -> list[PlacedLayer]:
-    """The layers with the sizes of their inputs, as one empty image sees them."""
+def placed_layers(discriminator: nn.Module, channels: int, image_size: int) -> list[PlacedLayer]:
+    """The layers of a discriminator in training, with the sizes of their inputs, as one empty image sees them."""
     sizes: dict[nn.Module, tuple[int, int]] = {}
 
     def note(layer: nn.Module, inputs: tuple[torch.Tensor]) -> None:
@@ -46,7 +46,7 @@ def _placed_layers(discriminator: nn.Module, channels: int, image_size: int) -> 
     hooks = [layer.register_forward_pre_hook(note) for layer in layers]
     discriminator.eval()
     with torch.no_grad():
-        discriminator(torch.zeros(1, channels, image_size, image_size))
+        discriminator(torch.zeros(1, channels, image_size, image_size, device=layers[0].weight.device))
     discriminator.train()
     for hook in hooks:
         hook.remove()
