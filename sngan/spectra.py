@@ -34,7 +34,7 @@ def stable_rank(values: Tensor) -> Tensor:
 
 
 def entropy_rank(values: Tensor) -> Tensor:
-    """Exponential of the entropy of sigma_t^2 / sum of sigma^2, a scalar from 1 to their number; NaN for a matrix of zeros.
+    """Exponential of the entropy of sigma_t^2 / sum of sigma^2, from 1 to their number; NaN for a matrix of zeros.
 
     The effective rank of Roy and Vetterli 2007 with squared singular values, those of Fig. 3 in arXiv:1802.05957.
     """
