@@ -11,7 +11,6 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from sngan.methods import METHODS, SETTINGS
 from sngan.registry import Registry
 from sweeps.scores import ScoreTable, Transform, axes, refuse_mixtures
 from sweeps.statistics import FloatArray

@@ -42,7 +42,7 @@ register(
         reading="A line that climbs by powers of ten explodes, one that sinks vanishes; layers that lie at one height "
         "learn at one pace. The gradient is that of the adversarial loss, without penalties, by the weight that the "
         "layer computes with, on the same images at every update.",
-        marks="Lines and points: median over seeds; bands: lowest to highest seed; 0 lies on the lower edge; a line ends "
-        "where its seeds have diverged.",
+        marks="Lines and points: median over seeds; bands: lowest to highest seed; 0 lies on the lower edge; a line "
+        "ends where its seeds have diverged.",
     )
 )

@@ -1,6 +1,6 @@
-"""Small pictures of the discriminator's layers: what figures share that show a diagnostic of every layer over updates."""
+"""Small pictures of the discriminator's layers: what figures of a diagnostic of every layer over updates share."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,7 +34,8 @@ def layer_curves(frames: StudyFrames, quantity: str, methods: tuple[str, ...]) -
     rows = of_layers(frames, quantity)
     rows = rows[rows["method"].isin(methods) & np.isfinite(rows["value"].to_numpy(dtype=float))]
     cells = rows.groupby(["method", "setting", "layer", "update"])["value"]
-    return cells.agg(median="median", low="min", high="max", num_seeds="size").reset_index()
+    curves: pd.DataFrame = cells.agg(median="median", low="min", high="max", num_seeds="size").reset_index()
+    return curves
 
 
 def of_layers(frames: StudyFrames, quantity: str) -> pd.DataFrame:
@@ -79,7 +80,7 @@ def layers_figure(data: LayersData, axis: alt.Axis, scale: alt.Scale, limits: tu
     return panels(alt.layer(*layers, data=inline(_table(data, limits))), data.curves, data.settings)
 
 
-def panels(layered: alt.LayerChart, curves: pd.DataFrame, settings: tuple[str, ...], *, own_x: bool = False) -> Chart:
+def panels(layered: Chart, curves: pd.DataFrame, settings: tuple[str, ...], *, own_x: bool = False) -> Chart:
     """A row per setting and a column per layer; where there is one setting, layers after layers."""
     layers = [layer_name(number) for number in sorted(curves["layer"].unique())]
     small = layered.properties(width=_SIDE, height=_SIDE * 4 // 5)
@@ -126,12 +127,12 @@ def _table(data: LayersData, limits: tuple[float, float]) -> pd.DataFrame:
         y_high=data.curves["high"].clip(low, high),
     )
     curves["label"] = method_labels(curves["method"])
-    targets = pd.DataFrame(_target_rows(data), columns=["setting", "layer", "target", "y"]).assign(kind="target")
+    targets = pd.DataFrame(list(_target_rows(data)), columns=["setting", "layer", "target", "y"]).assign(kind="target")
     table = pd.concat([part for part in (curves, targets) if len(part)], ignore_index=True)
     return table.assign(layer=[layer_name(number) for number in table["layer"]])
 
 
-def _target_rows(data: LayersData) -> Iterator[Mapping[str, Any]]:
+def _target_rows(data: LayersData) -> Iterator[dict[str, Any]]:
     for setting in data.settings:
         for layer, target, value in data.targets[["layer", "target", "value"]].itertuples(index=False, name=None):
             yield {"setting": setting, "layer": layer, "target": target, "y": value}

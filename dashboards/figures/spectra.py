@@ -110,9 +110,9 @@ register(
         name="spectra",
         title="Singular values of the weights",
         question="How many directions do the discriminator's layers use after training?",
-        reading="A line that falls at once belongs to a layer that looks at few directions of its input; a flat one uses "
-        "all of them. Layers are compared by shape only: the largest value is 1 everywhere.",
-        marks="Lines: median over seeds of the squared singular values of the weight that the layer computes with, from "
-        "the largest on; bands: lowest to highest seed; what is below 0.0001 lies on the lower edge.",
+        reading="A line that falls at once belongs to a layer that looks at few directions of its input; a flat one "
+        "uses all of them. Layers are compared by shape only: the largest value is 1 everywhere.",
+        marks="Lines: median over seeds of the squared singular values of the weight that the layer computes with, "
+        "from the largest on; bands: lowest to highest seed; what is below 0.0001 lies on the lower edge.",
     )
 )

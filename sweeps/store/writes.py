@@ -132,7 +132,11 @@ def record(connection: Connection, items: Iterable[tuple[str, Evaluation]]) -> N
     states = lock(connection, [digest for digest, _ in given])
     for part in chunks([(digest, e) for digest, e in given if not states[digest].finished], ROWS):
         upsert(connection, EvaluationRow, [row for digest, e in part for row in _score_rows(digest, e)])
-        upsert(connection, DiagnosticRow, [row for digest, e in part for row in _diagnostic_rows(digest, e.update, e.diagnostics)])
+        upsert(
+            connection,
+            DiagnosticRow,
+            [row for digest, e in part for row in _diagnostic_rows(digest, e.update, e.diagnostics)],
+        )
         upsert(connection, SampleRow, [_sample_row(digest, e) for digest, e in part if e.samples is not None])
         _record_diagnoses(connection, [(digest, diagnosis) for digest, e in part for diagnosis in e.diagnoses])
         _move_costs(connection, part)

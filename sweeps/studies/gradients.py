@@ -55,23 +55,24 @@ _CLAIMS = (
     Claim(
         name="strict-sn-starts-with-vanishing-gradients",
         source=f"{_LIN}, abstract: stricter implementations perform poorly out of the box",
-        sentence="Before training, gradients are more than twice as large with SN as with SN by the convolution's norm.",
+        sentence="Before training, gradients are more than twice as large with SN as with SN by the convolution's "
+        "norm.",
         rule="times-better",
         contrast={**_CONTRAST, "metric": "first-gradient", "settings": ("B",), "others": ("sn-conv",)},
     ),
     Claim(
         name="strict-sn-keeps-vanishing-gradients",
         source=f"{_LIN}, abstract: stricter implementations perform poorly out of the box",
-        sentence="Late in training, too, gradients are more than twice as large with SN as with SN by the convolution's "
-        "norm.",
+        sentence="Late in training, too, gradients are more than twice as large with SN as with SN by the "
+        "convolution's norm.",
         rule="times-better",
         contrast={**_CONTRAST, "metric": "late-gradient", "settings": ("B",), "others": ("sn-conv",)},
     ),
     Claim(
         name="sn-keeps-lecuns-variance",
         source=f"{_LIN}, abstract: SN controls the variance throughout training",
-        sentence="With SN no layer's variance times fan-in ever exceeds 1, LeCun's; 1.1 allows for a power iteration that "
-        "lags behind.",
+        sentence="With SN no layer's variance times fan-in ever exceeds 1, LeCun's; 1.1 allows for a power iteration "
+        "that lags behind.",
         rule="keeps-limit",
         contrast={**_CONTRAST, "metric": "largest-variance", "settings": ("B",), "limit": 1.1},
     ),
@@ -100,8 +101,8 @@ STUDIES.add(
         name="gradients",
         question="Does spectral normalization keep the discriminator's gradients from exploding and from vanishing?",
         description="The claims in the abstract of Lin et al. 2021 (arXiv:2009.02773): SN against no normalization, "
-        "against LeCun's initialization without any normalization afterwards, against SN by the norm of the convolution "
-        "itself, and BSSN, all with hinge loss.",
+        "against LeCun's initialization without any normalization afterwards, against SN by the norm of the "
+        "convolution itself, and BSSN, all with hinge loss.",
         presets={preset.name: preset for preset in _PRESETS},
         claims=_CLAIMS,
         figures=("gradient-norms", "weight-variance", "spectra", "sigma-tracking", "learning-curves", "divergence"),

@@ -53,15 +53,16 @@ _CLAIMS = (
     Claim(
         name="sigma-is-usually-close-to-1",
         source=f"{_MIYATO}, Appendix C.1, Fig. 9",
-        sentence="One power iteration per update is enough: the largest singular value of a normalized weight is nearly "
-        "always within 0.05 of 1.",
+        sentence="One power iteration per update is enough: the largest singular value of a normalized weight is "
+        "nearly always within 0.05 of 1.",
         rule="keeps-limit",
         contrast={**_CONTRAST, "metric": "sigma-error-usual", "limit": 0.05},
     ),
     Claim(
         name="sigma-strays-early-only",
         source=f"{_MIYATO}, Appendix C.1, Fig. 9",
-        sentence="The largest singular value of a normalized weight is more than 0.1 away from 1 early in training only.",
+        sentence="The largest singular value of a normalized weight is more than 0.1 away from 1 early in training "
+        "only.",
         rule="keeps-limit",
         contrast={**_CONTRAST, "metric": "sigma-error-late", "limit": 0.1},
     ),
