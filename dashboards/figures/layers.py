@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import altair as alt
 import numpy as np
@@ -14,6 +14,8 @@ from dashboards.figures.frames import StudyFrames
 from dashboards.figures.style import INK, Chart, method_colours, method_dashes, method_labels, themed
 
 _SIDE, _COLUMNS = 150, 4  # pixels of a small picture; pictures in a row where there is one setting only
+_DASHES: tuple[list[int], ...] = ([1, 0], [6, 3], [2, 2])
+_ALIGN: tuple[Literal["right", "left"], ...] = ("right", "left", "left")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,19 +104,21 @@ def log_axis(curves: pd.DataFrame, title: str) -> tuple[alt.Axis, alt.Scale, tup
     values = curves[["low", "high"]].to_numpy(dtype=float).ravel()
     positive = values[values > 0]
     low, high = (float(positive.min()), float(positive.max())) if len(positive) else (0.5, 2.0)
-    low, high = low / 1.3, high * 1.3
+    low, high = low / 1.3, high * 1.6  # room above for a name
     scale = alt.Scale(type="log", domain=[low, high], nice=False)
     return alt.Axis(title=title, values=list(log_ticks(low, high)), format="~g", labelOverlap=True), scale, (low, high)
 
 
 def _targets(data: LayersData, axis: alt.Axis, scale: alt.Scale) -> list[alt.Chart]:
-    if data.targets.empty:
-        return []
-    names = list(dict.fromkeys(data.targets["target"]))
-    dashes = [[1, 0], [6, 3], [2, 2]][: len(names)]
-    rule = alt.Chart().transform_filter("datum.kind == 'target'").mark_rule(color=INK, opacity=0.65, clip=True)
-    dash = alt.StrokeDash("target:N", scale=alt.Scale(domain=names, range=dashes), title="target")
-    return [rule.encode(y=alt.Y("y:Q", axis=axis, scale=scale), strokeDash=dash)]
+    """A rule per target with its name above it, each name at a place of its own: targets may lie close together."""
+    y = alt.Y("y:Q", axis=axis, scale=scale)
+    found: list[alt.Chart] = []
+    for name, dash, align in zip(dict.fromkeys(data.targets["target"]), _DASHES, _ALIGN, strict=False):
+        target = alt.Chart().transform_filter(f"datum.kind == 'target' && datum.target == '{name}'").encode(y=y)
+        found.append(target.mark_rule(color=INK, opacity=0.6, strokeDash=dash))
+        words = target.mark_text(text=name, align=align, dy=-5, fontSize=8.5, color=INK, opacity=0.75)
+        found.append(words.encode(x=alt.value(2 if align == "left" else _SIDE - 2)))
+    return found
 
 
 def _table(data: LayersData, limits: tuple[float, float]) -> pd.DataFrame:

@@ -43,7 +43,7 @@ class SigmaTracking(Figure[LayersData]):
         if data.absent:
             return note(data.absent)
         low, high = min(0.95, data.curves["low"].min()), max(1.2, data.curves["high"].max())
-        axis = alt.Axis(title="sigma of the normalized weight", values=list(linear_ticks(low, high)), format="~g")
+        axis = alt.Axis(title="largest singular value", values=list(linear_ticks(low, high)), format="~g")
         return layers_figure(data, axis, alt.Scale(domain=[low, high], nice=False), (low, high))
 
 

@@ -55,10 +55,12 @@ class Spectra(Figure[SpectraData]):
         if data.absent:
             return note(data.absent)
         chosen = choice()
-        axis = alt.Axis(title="squared singular value, largest = 1", values=[1, 0.1, 0.01, 1e-3, 1e-4], format="~g")
+        axis = alt.Axis(title="squared, largest = 1", values=[1, 0.1, 0.01, 1e-3, 1e-4], format="~g")
         scale = alt.Scale(type="log", domain=[_LOWEST, 1], nice=False)
         base = alt.Chart().encode(
-            x=alt.X("number:Q", axis=alt.Axis(title="number", tickCount=3, grid=False), scale=alt.Scale(nice=False)),
+            x=alt.X(
+                "number:Q", axis=alt.Axis(title="singular value", tickCount=3, grid=False), scale=alt.Scale(nice=False)
+            ),
             color=alt.Color("label:N", scale=method_colours(data.methods), title="method"),
         )
         told = hover("label:N|method", "setting:N", "layer:N", "number:Q", "median:Q||.3~g", "num_seeds:Q|seeds")

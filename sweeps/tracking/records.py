@@ -76,7 +76,7 @@ def run_records(
 
     Rows beyond a trial's last_update are left out: they came after `trials` was read, and may be incomplete.
     """
-    shown = diagnostics[~diagnostics["name"].str.fullmatch(_UNSHOWN)]
+    shown = diagnostics if diagnostics.empty else diagnostics[~diagnostics["name"].str.fullmatch(_UNSHOWN)]
     scores, means, grids = _by_cell(evaluations), _by_cell(shown), _by_cell(samples)
     records = []
     for trial in rows_of(trials):
