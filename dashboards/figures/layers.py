@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import altair as alt
 import numpy as np
@@ -13,9 +13,10 @@ from dashboards.figures.charts import choice, faded, hover, inline, log_ticks
 from dashboards.figures.frames import StudyFrames
 from dashboards.figures.style import INK, Chart, method_colours, method_dashes, method_labels, themed
 
-_SIDE, _COLUMNS = 150, 4  # pixels of a small picture; pictures in a row where there is one setting only
+_SIDE = 150  # pixels of a small picture
+# How targets are drawn, and at which share of the picture's width their names stand.
 _DASHES: tuple[list[int], ...] = ([1, 0], [6, 3], [2, 2])
-_ALIGN: tuple[Literal["right", "left"], ...] = ("right", "left", "left")
+_NAMES_AT = (0.83, 0.17, 0.5)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +60,11 @@ def layers_figure(data: LayersData, axis: alt.Axis, scale: alt.Scale, limits: tu
     limits : ends of the axis; what lies outside is drawn at its edge.
     """
     chosen = choice()
-    x = alt.X("update:Q", axis=alt.Axis(title="generator updates", tickCount=3, format="~s", grid=False))
+    x = alt.X(
+        "update:Q",
+        axis=alt.Axis(title="generator updates", tickCount=3, format="~s", grid=False),
+        scale=alt.Scale(nice=False),
+    )
     base = alt.Chart().encode(x=x, color=alt.Color("label:N", scale=method_colours(data.methods), title="method"))
     curve = base.transform_filter("datum.kind == 'curve'")
     told = hover("label:N|method", "setting:N", "layer:N", "update:Q||,", "median:Q||.4~g", "low:Q|lowest seed|.4~g",
@@ -83,14 +88,11 @@ def layers_figure(data: LayersData, axis: alt.Axis, scale: alt.Scale, limits: tu
 
 
 def panels(layered: Chart, curves: pd.DataFrame, settings: tuple[str, ...], *, own_x: bool = False) -> Chart:
-    """A row per setting and a column per layer; where there is one setting, layers after layers."""
+    """A row per setting and a column per layer."""
     layers = [layer_name(number) for number in sorted(curves["layer"].unique())]
     small = layered.properties(width=_SIDE, height=_SIDE * 4 // 5)
-    if len(settings) == 1:
-        chart = small.facet(alt.Facet("layer:N", title=None, sort=layers), columns=_COLUMNS)
-    else:
-        column = alt.Column("layer:N", title=None, sort=layers)
-        chart = small.facet(row=alt.Row("setting:N", title=None, sort=list(settings)), column=column)
+    column = alt.Column("layer:N", title=None, sort=layers)
+    chart = small.facet(row=alt.Row("setting:N", title=None, sort=list(settings)), column=column)
     return themed(chart.resolve_scale(x="independent") if own_x else chart)
 
 
@@ -113,11 +115,11 @@ def _targets(data: LayersData, axis: alt.Axis, scale: alt.Scale) -> list[alt.Cha
     """A rule per target with its name above it, each name at a place of its own: targets may lie close together."""
     y = alt.Y("y:Q", axis=axis, scale=scale)
     found: list[alt.Chart] = []
-    for name, dash, align in zip(dict.fromkeys(data.targets["target"]), _DASHES, _ALIGN, strict=False):
+    for name, dash, at in zip(dict.fromkeys(data.targets["target"]), _DASHES, _NAMES_AT, strict=False):
         target = alt.Chart().transform_filter(f"datum.kind == 'target' && datum.target == '{name}'").encode(y=y)
         found.append(target.mark_rule(color=INK, opacity=0.6, strokeDash=dash))
-        words = target.mark_text(text=name, align=align, dy=-5, fontSize=8.5, color=INK, opacity=0.75)
-        found.append(words.encode(x=alt.value(2 if align == "left" else _SIDE - 2)))
+        words = target.mark_text(text=name, dy=-5, fontSize=8.5, color=INK, opacity=0.75)
+        found.append(words.encode(x=alt.value(at * _SIDE)))
     return found
 
 

@@ -35,7 +35,7 @@ class SigmaTracking(Figure[LayersData]):
             methods=tuple(name for name in methods if name in set(curves["method"])),
             settings=tuple(name for name in frames.settings if name in set(curves["setting"])),
             curves=curves,
-            targets=pd.DataFrame({"layer": layers, "target": "1", "value": 1.0}),
+            targets=pd.DataFrame({"layer": layers, "target": "", "value": 1.0}),
         )
 
     def draw(self, data: LayersData) -> Drawing:
@@ -59,6 +59,7 @@ register(
         question="How far from 1 is the largest singular value of a spectrally normalized weight?",
         reading="Spectral normalization divides by an estimate that is never too large, so the true value lies at 1 or "
         "above. The further above, the further the one power iteration per update lags behind the weights.",
-        marks="Lines and points: median over seeds; bands: lowest to highest seed; rule: 1, what is aimed at.",
+        marks="Lines and points: median over seeds; bands: lowest to highest seed; rule: 1, what is aimed at. "
+        "At update 0 the iteration has begun with vectors drawn at random.",
     )
 )

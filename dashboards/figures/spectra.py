@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from dashboards.figures.base import Drawing, Figure, FigureData, register
-from dashboards.figures.charts import choice, faded, hover, inline, note
+from dashboards.figures.charts import choice, faded, hover, inline, log_ticks, note
 from dashboards.figures.frames import StudyFrames
 from dashboards.figures.layers import layer_name, panels, seeds_of
 from dashboards.figures.style import method_colours, method_dashes, method_labels
@@ -55,8 +55,9 @@ class Spectra(Figure[SpectraData]):
         if data.absent:
             return note(data.absent)
         chosen = choice()
-        axis = alt.Axis(title="squared, largest = 1", values=[1, 0.1, 0.01, 1e-3, 1e-4], format="~g")
-        scale = alt.Scale(type="log", domain=[_LOWEST, 1], nice=False)
+        low = min(0.1, max(_LOWEST, float(data.curves["low"].min())))
+        axis = alt.Axis(title="squared, largest = 1", values=list(log_ticks(low, 1.0)), format="~g")
+        scale = alt.Scale(type="log", domain=[low, 1], nice=False)
         base = alt.Chart().encode(
             x=alt.X(
                 "number:Q", axis=alt.Axis(title="singular value", tickCount=3, grid=False), scale=alt.Scale(nice=False)
