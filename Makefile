@@ -19,6 +19,7 @@ check: .venv/installed-dev  ## style and types
 bench: .venv/installed-dev  ## speed and memory, measured; results go to tests/benchmarks/results
 	$(BIN)/python -m tests.benchmarks.quick_sweep
 	$(BIN)/python -m tests.benchmarks.bootstrap
+	$(BIN)/python -m tests.benchmarks.diagnosis_cost
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'

@@ -187,6 +187,13 @@ for _method in (
         regularizers=(OperatorSpectralNorm(),),
     ),
     Method(
+        name="lecun-init",
+        label="LeCun init",
+        source=f"{_LIN}: LeCun's initial variance 1 / fan_in, and nothing afterwards",
+        loss="hinge",
+        overrides={"discriminator_init": "lecun"},
+    ),
+    Method(
         name="wgan-gp-sn",
         label="WGAN-GP + SN",
         source=_APPENDIX_E,

@@ -36,12 +36,43 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Spectrum:
+    """All singular values of one layer's d_out x (d_in h w) matrix, largest first; none where it is not finite.
+
+    layer : "layer1", "layer2", ... in the discriminator's order. weight : the trained parameter ("raw") or what the
+    layer computes with ("effective").
+    """
+
+    layer: str
+    weight: Literal["raw", "effective"]
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosis:
+    """What sngan.diagnostics sees in a trial after `update` generator updates.
+
+    values : by name, such as "layer3/gradient"; not finite where training has diverged. spectra : at some updates.
+    """
+
+    update: int
+    values: Mapping[str, float]
+    spectra: tuple[Spectrum, ...] = ()
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """The Diagnosis that dataclasses.asdict made `data` of."""
+        return cls(**{**data, "spectra": tuple(Spectrum(**spectrum) for spectrum in data["spectra"])})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
     """The state of a trial after `update` generator updates.
 
     diagnostics : means since the evaluation before: "loss/discriminator", "loss/generator", "loss/penalty",
         "logits/real", "logits/fake", "seconds_per_update". The losses of both networks are without penalties, and with
         the cross entropy of an auxiliary classifier.
+    diagnoses : those made since the evaluation before, in order of updates.
     train_s, evaluate_s : seconds spent so far, over all attempts, in training and in measuring.
     samples : PNG file with a grid of 8 x 8 images, or of a column for each of up to 16 classes, relative to
         RunOptions.storage_dir, or None. The same latents at every update and in every method.
@@ -53,6 +84,7 @@ class Evaluation:
     train_s: float
     evaluate_s: float
     samples: Path | None
+    diagnoses: tuple[Diagnosis, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for checkpoints and for messages between processes; `from_dict` is the inverse."""
@@ -62,7 +94,8 @@ class Evaluation:
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """The Evaluation that `to_dict` made `data` of."""
         samples = None if data["samples"] is None else Path(data["samples"])
-        return cls(**{**data, "scores": tuple(Score(**score) for score in data["scores"]), "samples": samples})
+        scores = tuple(Score(**score) for score in data["scores"])
+        return cls(**{**data, "scores": scores, "samples": samples, "diagnoses": _diagnoses(data)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +103,7 @@ class Outcome:
     """How a trial ended. Diverged (non-finite values) is a result, an exception is not.
 
     update : last generator update that was evaluated. reason : why it diverged, else "".
+    diagnoses : those made after that update, before it diverged.
     """
 
     state: Literal["completed", "diverged"]
@@ -77,6 +111,17 @@ class Outcome:
     reason: str
     train_s: float
     evaluate_s: float
+    diagnoses: tuple[Diagnosis, ...] = ()
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """The Outcome that dataclasses.asdict made `data` of."""
+        return cls(**{**data, "diagnoses": _diagnoses(data)})
+
+
+def _diagnoses(data: Mapping[str, Any]) -> tuple[Diagnosis, ...]:
+    """Those of an evaluation or outcome; checkpoints from before there were any have none."""
+    return tuple(Diagnosis.from_dict(item) for item in data.get("diagnoses", ()))
 
 
 Report = Callable[[Evaluation], None]

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 Purpose = Literal["init-generator", "init-discriminator", "data", "latent", "labels", "dequantization",
-                  "penalty", "evaluation", "evaluation-labels", "samples", "metric", "bootstrap",
+                  "penalty", "evaluation", "evaluation-labels", "samples", "diagnostics", "metric", "bootstrap",
                   "search"]  # fmt: skip
 
 

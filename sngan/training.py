@@ -13,6 +13,7 @@ from sngan.config import TrialConfig
 from sngan.datasets.batches import batch_indices, to_unit_range
 from sngan.losses import LOSSES, with_class_loss
 from sngan.models import Discriminator, build_networks
+from sngan.models.conditioning import Judgement
 from sngan.regularizers.base import Penalty, PenaltyInputs, Projection
 from sngan.regularizers.power_iteration import advance_power_iterations
 from sngan.seeding import torch_stream
@@ -184,11 +185,7 @@ def train(state: TrainState, images: NDArray[np.uint8], until: int, labels: NDAr
                 fake = generator(*drawn)
 
             # Judgements of both.
-            if config.discriminator_forward == "joint":
-                both = discriminator.judge(torch.cat([real, fake]), _joined(real_labels, fake_labels))
-                of_real, of_fake = both.split(config.batch_size)
-            else:
-                of_real, of_fake = discriminator.judge(real, real_labels), discriminator.judge(fake, fake_labels)
+            of_real, of_fake = judge_both(state, real, fake, real_labels, fake_labels)
 
             # Loss and penalties.
             adversarial = loss.discriminator(of_real.logits, of_fake.logits)
@@ -214,6 +211,17 @@ def train(state: TrainState, images: NDArray[np.uint8], until: int, labels: NDAr
 
         state.update += 1
         state.num_summed += 1
+
+
+def judge_both(
+    state: TrainState, real: Tensor, fake: Tensor, real_labels: Tensor | None, fake_labels: Tensor | None
+) -> tuple[Judgement, Judgement]:
+    """What the discriminator says of real and of fake images [B, C, H, W], in one forward or in two as configured."""
+    if state.config.discriminator_forward == "joint":
+        both = state.discriminator.judge(torch.cat([real, fake]), _joined(real_labels, fake_labels))
+        of_real, of_fake = both.split(len(real))
+        return of_real, of_fake
+    return state.discriminator.judge(real, real_labels), state.discriminator.judge(fake, fake_labels)
 
 
 def _update_generator(state: TrainState, drawn: Draw | None) -> None:

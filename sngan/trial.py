@@ -12,11 +12,12 @@ import torch
 from sngan.checkpoints import checkpoint_path, load_any_checkpoint, load_checkpoint, save_checkpoint
 from sngan.config import TrialConfig
 from sngan.datasets import DATASETS, Dataset, open_dataset
+from sngan.diagnostics import Probe, diagnose, diagnosed_updates
 from sngan.errors import InputError
 from sngan.metrics.evaluator import Evaluator, cached_evaluator
 from sngan.metrics.protocols import check_conditional, parse
 from sngan.models import ARCHITECTURES, condition_of
-from sngan.results import Evaluation, Outcome, Report, RunOptions, Score
+from sngan.results import Diagnosis, Evaluation, Outcome, Report, RunOptions, Score
 from sngan.sampling import generate, save_grid
 from sngan.training import TrainState, train
 
@@ -72,18 +73,18 @@ def run_trial(config: TrialConfig, options: RunOptions, report: Report) -> Outco
         run.train_until(target)
 
         # Divergence ends the trial before anything is measured.
-        diagnostics = run.diagnostics()
-        reason = run.why_diverged(diagnostics)
+        means = run.means()
+        reason = run.why_diverged(means)
         if reason:
             run.finish("diverged", reason)
             break
 
-        evaluation = run.evaluate(diagnostics)
+        evaluation = run.evaluate(means)
         if any(score.value is None for score in evaluation.scores):
             run.finish("diverged", f"generated images or features are not finite at update {target}")
             break
 
-        run.evaluations.append(evaluation)
+        run.keep(evaluation)
         if target == config.updates:
             run.finish("completed", "")
         else:
@@ -107,7 +108,7 @@ def evaluate_checkpoint(path: Path, protocols: Sequence[str], options: RunOption
 
 
 class _Run:
-    """A trial in progress: the train state, the evaluations so far and the clock."""
+    """A trial in progress: the train state, the evaluations so far, the diagnoses since the last one and the clock."""
 
     def __init__(self, config: TrialConfig, options: RunOptions) -> None:
         self.config = config
@@ -116,7 +117,9 @@ class _Run:
         self.split = self.dataset.splits["train"]
         self.state = _start(config, self.dataset, _device(options))
         self.evaluator = cached_evaluator(config.protocols, self.dataset, options)
+        self.probe = Probe.of(self.state, self.split)
         self.evaluations: list[Evaluation] = []
+        self.diagnoses: list[Diagnosis] = []
         self.outcome: Outcome | None = None
         self.train_s = 0.0
         self.evaluate_s = 0.0
@@ -133,15 +136,27 @@ class _Run:
         return min((done // every + 1) * every, self.config.updates)
 
     def train_until(self, target: int) -> None:
-        """Train up to `target` updates, saving a checkpoint whenever one is due."""
+        """Train up to `target` updates, with diagnoses on the way, saving a checkpoint whenever one is due."""
         while self.state.update < target:
+            stretch = min(self.state.update + _UPDATES_PER_STRETCH, target, self.diagnose_if_due())
             with self._clock("train_s"):
-                until = min(self.state.update + _UPDATES_PER_STRETCH, target)
-                train(self.state, self.split.images, until, self.split.labels)
+                train(self.state, self.split.images, stretch, self.split.labels)
             if time.monotonic() - self._saved_at > self.options.checkpoint_every_s:
                 self.save()
+        self.diagnose_if_due()
 
-    def diagnostics(self) -> dict[str, float]:
+    def diagnose_if_due(self) -> int:
+        """Make the diagnosis of this update, if there is one and it has not been made; return the next one's update."""
+        made = [*(diagnosis for evaluation in self.evaluations for diagnosis in evaluation.diagnoses), *self.diagnoses]
+        due = set(diagnosed_updates(self.config)) - {diagnosis.update for diagnosis in made}
+        if self.state.update in due:
+            with self._clock("train_s"):
+                self.state.means()  # waits for the device: what it still has to train is not the diagnosis's time
+            with self._clock("evaluate_s"):
+                self.diagnoses.append(diagnose(self.state, self.probe))
+        return min((update for update in due if update > self.state.update), default=self.config.updates)
+
+    def means(self) -> dict[str, float]:
         """Means since the last evaluation; reading them waits for the device."""
         with self._clock("train_s"):
             means = self.state.means()
@@ -150,16 +165,16 @@ class _Run:
         self.state.reset_sums()
         return {**means, "seconds_per_update": (self.train_s - earlier_s) / num_updates}
 
-    def why_diverged(self, diagnostics: dict[str, float]) -> str:
+    def why_diverged(self, means: dict[str, float]) -> str:
         """One line, or "" when losses, weights and buffers are all finite."""
-        bad = sorted(name for name, value in diagnostics.items() if not math.isfinite(value))
+        bad = sorted(name for name, value in means.items() if not math.isfinite(value))
         before = self.evaluations[-1].update if self.evaluations else 0
         interval = f"between updates {before} and {self.state.update}"
         if bad:
             return f"{', '.join(bad)} not finite {interval}"
         return "" if self.state.networks_are_finite() else f"weights not finite {interval}"
 
-    def evaluate(self, diagnostics: dict[str, float]) -> Evaluation:
+    def evaluate(self, means: dict[str, float]) -> Evaluation:
         """Measure every protocol and draw the sample grid."""
         # What is measured once per machine is no part of this trial's cost.
         self.evaluator.prepare()
@@ -169,11 +184,17 @@ class _Run:
         return Evaluation(
             update=self.state.update,
             scores=scores,
-            diagnostics=diagnostics,
+            diagnostics=means,
             train_s=self.train_s,
             evaluate_s=self.evaluate_s,
             samples=samples,
+            diagnoses=tuple(self.diagnoses),
         )
+
+    def keep(self, evaluation: Evaluation) -> None:
+        """Remember the evaluation; the diagnoses before it are in it."""
+        self.evaluations.append(evaluation)
+        self.diagnoses = []
 
     def finish(self, state: str, reason: str) -> None:
         """Set and save the outcome. The optimizers are not needed any more."""
@@ -184,6 +205,7 @@ class _Run:
             reason=reason,
             train_s=self.train_s,
             evaluate_s=self.evaluate_s,
+            diagnoses=tuple(self.diagnoses),
         )
         self.save()
 
@@ -199,6 +221,7 @@ class _Run:
         content = {
             "training": training,
             "evaluations": [evaluation.to_dict() for evaluation in self.evaluations],
+            "diagnoses": [dataclasses.asdict(diagnosis) for diagnosis in self.diagnoses],
             "outcome": None if self.outcome is None else dataclasses.asdict(self.outcome),
             "train_s": self.train_s,
             "evaluate_s": self.evaluate_s,
@@ -211,9 +234,11 @@ class _Run:
         if saved is None:
             return
         self.evaluations = [Evaluation.from_dict(item) for item in saved["evaluations"]]
+        # Checkpoints from before there were diagnoses have none.
+        self.diagnoses = [Diagnosis.from_dict(item) for item in saved.get("diagnoses", ())]
         self.train_s, self.evaluate_s = saved["train_s"], saved["evaluate_s"]
         if saved["outcome"] is not None:
-            self.outcome = Outcome(**saved["outcome"])
+            self.outcome = Outcome.from_dict(saved["outcome"])
         else:
             self.state.load_state_dict(saved["training"])
 

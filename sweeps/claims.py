@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sngan.fields import decode
+from sweeps.measures import MEASURES
 from sweeps.rules import RULES, Decision, Rule, decide
 from sweeps.rules.evidence import MAX_SEEDS, MIN_SEEDS, VerdictName, unseen_rate
 from sweeps.scores import ScoreTable
@@ -66,7 +67,8 @@ def _judge(claim: Claim, tables: Mapping[str, ScoreTable]) -> Verdict:
     rule = rule_of(claim)
     table = next((table for table in tables.values() if table.metric == rule.metric), None)
     if table is None:
-        return _open(claim, f"{rule.metric.upper()} was not measured.", "")
+        name = MEASURES[rule.metric].title if rule.metric in MEASURES else rule.metric.upper()
+        return _open(claim, f"{name[0].upper()}{name[1:]} was not measured.", "")
     found = _judge_on(claim, rule, table)
     if rule.datasets and table.dataset and table.dataset not in rule.datasets:
         about = f"This is about {table.dataset}; the claim speaks of {' and '.join(rule.datasets)}."

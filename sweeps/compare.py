@@ -29,7 +29,7 @@ def compare(
     """One line per difference between the results of a study in two stores; empty when they are equal.
 
     Results are the trials and their configs, states, and evaluations, whose values and spreads must agree in every
-    bit. Costs, attempts, hosts, diagnostics and times are none. With the folders of results of both sides, the
+    bit. Costs, attempts, hosts, diagnostics, spectra and times are none. With the folders of results of both sides, the
     grids of images must be the same files, byte for byte.
     """
     trials = [_by_cell(store.trials(study, preset)) for store in (left, right)]

@@ -260,7 +260,7 @@ class _Relay(tune.Callback):  # type: ignore[misc]  # Ray has no types
             self._tell(self._listener.on_evaluation, planned, Evaluation.from_dict(result["evaluation"]))
         elif "outcome" in result:
             self.finished.add(planned.digest)
-            self._tell(self._listener.on_finish, planned, Outcome(**result["outcome"]))
+            self._tell(self._listener.on_finish, planned, Outcome.from_dict(result["outcome"]))
         elif "input_error" in result:
             self._fail(planned, result["input_error"], final=True)
         elif "error" in result:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from sweeps.claims import Verdict, judge
+from sweeps.claims import Verdict, judge, rule_of
+from sweeps.measures import MEASURES, measure_table
 from sweeps.provenance import PACKAGE, versions
-from sweeps.scores import score_table
+from sweeps.scores import ScoreTable, score_table
 from sweeps.store import ResultStore
 from sweeps.study import Preset, Study
 
@@ -45,11 +46,18 @@ def conclude(store: ResultStore, study: Study, preset: Preset, out: Path) -> tup
 
 
 def judge_study(store: ResultStore, study: Study, preset: Preset) -> list[Verdict]:
-    """A verdict on every claim of the study, from the final scores of the preset's protocols, the headline first."""
+    """A verdict on every claim of the study, from the final scores of the preset's protocols, the headline first, and
+    from the measures that claims ask for.
+    """
     trials = store.trials(study.name, preset.name)
     evaluations = store.evaluations(study.name, preset.name)
     names = dict.fromkeys([preset.headline, *preset.config.get("protocols", ())])
-    return judge(study.claims, {name: score_table(evaluations, trials, name, "final") for name in names})
+    tables: dict[str, ScoreTable] = {name: score_table(evaluations, trials, name, "final") for name in names}
+    measures = dict.fromkeys(rule_of(claim).metric for claim in study.claims if rule_of(claim).metric in MEASURES)
+    if measures:
+        diagnostics = store.diagnostics(study.name, preset.name)
+        tables |= {name: measure_table(diagnostics, trials, name) for name in measures}
+    return judge(study.claims, tables)
 
 
 def is_current(store: ResultStore, study: Study, preset: Preset, out: Path) -> bool:

@@ -154,6 +154,11 @@ class ScoreTable:
         """The score of real images under this protocol, 1 where it is not known: what a perfect generator would get."""
         return 1.0 if self.floor is None else float(self.transform(np.asarray(self.floor, dtype=np.float64)))
 
+    @property
+    def title(self) -> str:
+        """The metric as people write it."""
+        return self.metric.upper()
+
     @cached_property
     def scores(self) -> FloatArray:
         """Bounded scores [M, S, K] in [0, 1], higher better, diverged = 0; NaN only where missing."""
@@ -193,9 +198,7 @@ def score_table(evaluations: pd.DataFrame, trials: pd.DataFrame, protocol: str, 
     described = parse(protocol)
     refuse_mixtures(trials)
     measured, full_name = _of_protocol(evaluations, protocol)
-    methods = METHODS.ordered(trials["method"])
-    settings = SETTINGS.ordered(trials["setting"])
-    seeds = tuple(sorted({int(seed) for seed in trials["seed"]}))
+    methods, settings, seeds = axes(trials)
     numbers = _numbers(measured, trials, kind, described.lower_is_better)
     values = np.full((len(methods), len(settings), len(seeds)), np.nan)
     diverged = np.zeros(values.shape, dtype=np.bool_)
@@ -218,6 +221,13 @@ def score_table(evaluations: pd.DataFrame, trials: pd.DataFrame, protocol: str, 
         floor=float(floors.median()) if len(floors) else None,
         dataset=str(trials["dataset"].iloc[0]) if len(trials) else "",
     )
+
+
+def axes(trials: pd.DataFrame) -> tuple[tuple[str, ...], tuple[str, ...], tuple[int, ...]]:
+    """Methods, settings and seeds of the store's frame of trials, in the order of a table."""
+    methods = METHODS.ordered(trials["method"])
+    settings = SETTINGS.ordered(trials["setting"])
+    return methods, settings, tuple(sorted({int(seed) for seed in trials["seed"]}))
 
 
 def _of_protocol(evaluations: pd.DataFrame, protocol: str) -> tuple[pd.DataFrame, str]:

@@ -21,8 +21,8 @@ from sweeps.study import Preset, Study
 class StudyFrames:
     """The store's frames for one study and preset.
 
-    trials, evaluations, diagnostics, samples : as ResultStore returns them, one row per trial, score, diagnostic
-    value and sample grid. storage_dir : the folder that sample paths are relative to.
+    trials, evaluations, diagnostics, spectra, samples : as ResultStore returns them, one row per trial, score,
+    diagnostic value, spectrum and sample grid. storage_dir : the folder that sample paths are relative to.
     """
 
     study: Study
@@ -31,6 +31,7 @@ class StudyFrames:
     trials: pd.DataFrame
     evaluations: pd.DataFrame
     diagnostics: pd.DataFrame
+    spectra: pd.DataFrame
     samples: pd.DataFrame
 
     @classmethod
@@ -44,6 +45,7 @@ class StudyFrames:
             trials=store.trials(*key),
             evaluations=store.evaluations(*key),
             diagnostics=store.diagnostics(*key),
+            spectra=store.spectra(*key),
             samples=store.samples(*key),
         )
 

@@ -45,7 +45,7 @@ def build_networks(
     initialize(discriminator, config.discriminator_init, stream)
     # After initialization: a parametrized weight can no longer be initialized in place.
     reparametrizations = [r for r in config.regularizers if isinstance(r, Reparametrization)]
-    layers = _placed_layers(discriminator, channels, image_size) if reparametrizations else []
+    layers = placed_layers(discriminator, channels, image_size) if reparametrizations else []
     for regularizer in sorted(reparametrizations, key=lambda r: r.stage):
         for placed, module in zip(layers, regularizer.parametrizations(layers, stream), strict=True):
             # A layer without a bias has none to act on.
@@ -69,8 +69,8 @@ def condition_of(config: TrialConfig, num_classes: int | None) -> Condition | No
     return Condition(config.conditioning, num_classes)
 
 
-def _placed_layers(discriminator: Discriminator, channels: int, image_size: int) -> list[PlacedLayer]:
-    """The layers with the sizes of their inputs, as one empty image sees them."""
+def placed_layers(discriminator: Discriminator, channels: int, image_size: int) -> list[PlacedLayer]:
+    """The layers of a discriminator in training, with the sizes of their inputs, as one empty image sees them."""
     sizes: dict[nn.Module, tuple[int, int]] = {}
 
     def note(layer: nn.Module, inputs: tuple[torch.Tensor]) -> None:
@@ -81,7 +81,9 @@ def _placed_layers(discriminator: Discriminator, channels: int, image_size: int)
     hooks = [layer.register_forward_pre_hook(note) for layer in layers]
     discriminator.eval()
     with torch.no_grad():
-        discriminator(torch.zeros(1, channels, image_size, image_size), torch.zeros(1, dtype=torch.int64))
+        device = layers[0].weight.device
+        image = torch.zeros(1, channels, image_size, image_size, device=device)
+        discriminator(image, torch.zeros(1, dtype=torch.int64, device=device))
     discriminator.train()
     for hook in hooks:
         hook.remove()

@@ -24,10 +24,10 @@ class OperatorSpectralNorm(SigmaNormalization):
         if not isinstance(layer, nn.Conv2d):
             return lambda weight: [matrix_map(weight)]
         convolution = layer
-        return lambda weight: [_convolution_map(convolution, weight, size)]
+        return lambda weight: [convolution_map(convolution, weight, size)]
 
 
-def _convolution_map(layer: nn.Conv2d, weight: Tensor, size: tuple[int, int]) -> LinearMap:
+def convolution_map(layer: nn.Conv2d, weight: Tensor, size: tuple[int, int]) -> LinearMap:
     """The map [1, d_in, H, W] -> [1, d_out, H', W'] of a convolution with zero padding."""
     stride, kernel = layer.stride, layer.kernel_size
     assert not isinstance(layer.padding, str)

@@ -20,7 +20,8 @@ from sweeps.statistics import FloatArray, setting_medians
 class Rule(ABC):
     """A claim's arguments, and what must be positive for it to hold.
 
-    metric : "fid", "kid" or "is"; the claim is judged on the first table with it. datasets : those that the
+    metric : "fid", "kid", "is", or the name of a measure (sweeps.measures); the claim is judged on the first table
+    with it. datasets : those that the
     claim speaks of; on any other the verdict says so. settings : those that the claim speaks of; all of them
     are needed.
     """
@@ -102,4 +103,4 @@ def medians(table: ScoreTable, method: str, settings: tuple[str, ...]) -> FloatA
 
 def metric(table: ScoreTable) -> str:
     """The metric as people write it."""
-    return table.metric.upper()
+    return table.title

@@ -15,6 +15,7 @@ from sweeps.store.tables import (
     DiagnosticRow,
     EvaluationRow,
     SampleRow,
+    SpectrumRow,
     StudyRow,
     StudyTrialRow,
     TrialRow,
@@ -27,7 +28,7 @@ CHUNK = 50_000
 _CELL: dict[str, str] = {"digest": "str", "method": "str", "setting": "str", "seed": "int64"}
 _SETTING: dict[str, str] = {"alpha": "float64", "beta1": "float64", "beta2": "float64", "n_dis": "int64"}
 
-# Column -> type of every frame, in order; an empty frame has them too. "object" is text or None.
+# Column -> type of every frame, in order; an empty frame has them too. "object" is text, a list or None.
 TRIALS: Mapping[str, str] = {
     **_CELL, "state": "str", **_SETTING, "dataset": "str", "architecture": "str", "updates": "int64",
     "last_update": "int64", "train_s": "float64", "evaluate_s": "float64", "num_attempts": "int64",
@@ -39,6 +40,9 @@ EVALUATIONS: Mapping[str, str] = {
     "extractor": "str", "floor": "float64", "seconds": "float64",
 }  # fmt: skip
 DIAGNOSTICS: Mapping[str, str] = {**_CELL, "update": "int64", "name": "str", "value": "float64"}
+SPECTRA: Mapping[str, str] = {
+    **_CELL, "update": "int64", "layer": "str", "weight": "str", "singular_values": "object",
+}  # fmt: skip
 SAMPLES: Mapping[str, str] = {**_CELL, "update": "int64", "path": "str"}
 PROGRESS: Mapping[str, str] = {
     "digest": "str",
@@ -89,6 +93,12 @@ def diagnostics(connection: Connection, study: str, preset: str) -> pd.DataFrame
     """One row per diagnostic, columns DIAGNOSTICS, in the order seed, method, setting, update, name."""
     query = _of_study(study, preset, _sources(DIAGNOSTICS, DiagnosticRow), DiagnosticRow)
     return _frame(connection, query.order_by(DiagnosticRow.update, DiagnosticRow.name), DIAGNOSTICS)
+
+
+def spectra(connection: Connection, study: str, preset: str) -> pd.DataFrame:
+    """One row per spectrum, columns SPECTRA, in the order seed, method, setting, update, layer, weight."""
+    query = _of_study(study, preset, _sources(SPECTRA, SpectrumRow), SpectrumRow)
+    return _frame(connection, query.order_by(SpectrumRow.update, SpectrumRow.layer, SpectrumRow.weight), SPECTRA)
 
 
 def samples(connection: Connection, study: str, preset: str) -> pd.DataFrame:

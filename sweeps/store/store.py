@@ -137,7 +137,7 @@ class ResultStore:
             return writes.start_attempt(connection, digest, host, device, versions)
 
     def record(self, digest: str, evaluation: Evaluation) -> None:
-        """Store an evaluation: scores, diagnostics, sample grid and costs so far. Again, it changes nothing.
+        """Store an evaluation: scores, diagnostics, spectra, sample grid, costs so far. Again, it changes nothing.
 
         A value that is not finite is stored as absent.
         """
@@ -151,7 +151,8 @@ class ResultStore:
     def finish(self, digest: str, outcome: Outcome) -> None:
         """Give the trial its result and end its attempt. Of two outcomes the first stays.
 
-        Rows beyond outcome.update, of an earlier attempt whose checkpoint was lost, are deleted.
+        Rows beyond outcome.update, of an earlier attempt whose checkpoint was lost, are deleted; the diagnoses that
+        the outcome brings are stored.
         """
         with self._write() as connection:
             writes.finish(connection, digest, outcome)
@@ -184,6 +185,14 @@ class ResultStore:
         """One row per diagnostic (digest, method, setting, seed, update, name, value)."""
         with self._read() as connection:
             return frames.diagnostics(connection, study, preset)
+
+    def spectra(self, study: str, preset: str) -> pd.DataFrame:
+        """One row per spectrum (digest, method, setting, seed, update, layer, weight, singular_values).
+
+        singular_values is a list of floats, largest first; it is empty where the weight was not finite.
+        """
+        with self._read() as connection:
+            return frames.spectra(connection, study, preset)
 
     def samples(self, study: str, preset: str) -> pd.DataFrame:
         """One row per image grid (digest, method, setting, seed, update, path below the results)."""
@@ -223,7 +232,7 @@ class ResultStore:
     def fingerprint(self, study: str, preset: str) -> str:
         """32 hex digits that change with any result of the study: a state, an evaluation, a sample grid.
 
-        Costs, attempts, diagnostics, verdicts and the kind of database do not change it.
+        Costs, attempts, diagnostics, spectra, verdicts and the kind of database do not change it.
         """
         with self._read() as connection:
             return frames.fingerprint(connection, study, preset)

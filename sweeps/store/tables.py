@@ -88,6 +88,7 @@ class Base(DeclarativeBase):
     type_annotation_map = {  # noqa: RUF012 (read by SQLAlchemy on the class)
         dict[str, Any]: JSON,
         list[str]: JSON,
+        list[float]: JSON,
         float: Double(),
         datetime: UtcDateTime(),
     }
@@ -181,7 +182,7 @@ class AttemptRow(Base):
     error: Mapped[str] = mapped_column(Text)
 
 
-# Without row ids, SQLite keeps these three once, in the order of their keys: half the space, and the rows of
+# Without row ids, SQLite keeps these four once, in the order of their keys: half the space, and the rows of
 # a trial lie together.
 class EvaluationRow(Base):
     """One measured number of one trial, with everything that it depends on (sngan.results.Score)."""
@@ -204,7 +205,9 @@ class EvaluationRow(Base):
 
 
 class DiagnosticRow(Base):
-    """A mean over the updates since the evaluation before, such as a loss. Not finite is stored as absent."""
+    """A mean over the updates since the evaluation before, such as a loss, or a value of a diagnosis at this update
+    (sngan.diagnostics). Not finite is stored as absent.
+    """
 
     __tablename__ = "diagnostics"
     __table_args__ = (finite("value"), {"sqlite_with_rowid": False})
@@ -213,6 +216,19 @@ class DiagnosticRow(Base):
     update: Mapped[int] = mapped_column(Integer, primary_key=True)
     name: Mapped[str] = mapped_column(Name, primary_key=True)
     value: Mapped[float | None]
+
+
+class SpectrumRow(Base):
+    """All singular values of one layer's weight matrix at one update, largest first (sngan.results.Spectrum)."""
+
+    __tablename__ = "spectra"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    trial: Mapped[str] = _trial_reference()
+    update: Mapped[int] = mapped_column(Integer, primary_key=True)
+    layer: Mapped[str] = mapped_column(Name, primary_key=True)
+    weight: Mapped[str] = mapped_column(Name, primary_key=True)
+    singular_values: Mapped[list[float]]
 
 
 class SampleRow(Base):

@@ -14,13 +14,14 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from sngan.results import Evaluation, Outcome
+from sngan.results import Diagnosis, Evaluation, Outcome
 from sweeps.store.tables import (
     AttemptRow,
     Base,
     DiagnosticRow,
     EvaluationRow,
     SampleRow,
+    SpectrumRow,
     StudyRow,
     StudyTrialRow,
     TrialRow,
@@ -131,8 +132,13 @@ def record(connection: Connection, items: Iterable[tuple[str, Evaluation]]) -> N
     states = lock(connection, [digest for digest, _ in given])
     for part in chunks([(digest, e) for digest, e in given if not states[digest].finished], ROWS):
         upsert(connection, EvaluationRow, [row for digest, e in part for row in _score_rows(digest, e)])
-        upsert(connection, DiagnosticRow, [row for digest, e in part for row in _diagnostic_rows(digest, e)])
+        upsert(
+            connection,
+            DiagnosticRow,
+            [row for digest, e in part for row in _diagnostic_rows(digest, e.update, e.diagnostics)],
+        )
         upsert(connection, SampleRow, [_sample_row(digest, e) for digest, e in part if e.samples is not None])
+        _record_diagnoses(connection, [(digest, diagnosis) for digest, e in part for diagnosis in e.diagnoses])
         _move_costs(connection, part)
 
 
@@ -161,9 +167,24 @@ def _score_rows(digest: str, evaluation: Evaluation) -> list[dict[str, Any]]:
     return rows
 
 
-def _diagnostic_rows(digest: str, evaluation: Evaluation) -> list[dict[str, Any]]:
-    key = {"trial": digest, "update": evaluation.update}
-    return [{**key, "name": name, "value": finite(value)} for name, value in evaluation.diagnostics.items()]
+def _diagnostic_rows(digest: str, update: int, values: Mapping[str, float]) -> list[dict[str, Any]]:
+    key = {"trial": digest, "update": update}
+    return [{**key, "name": name, "value": finite(value)} for name, value in values.items()]
+
+
+def _record_diagnoses(connection: Connection, items: Sequence[tuple[str, Diagnosis]]) -> None:
+    rows = [row for digest, d in items for row in _diagnostic_rows(digest, d.update, d.values)]
+    for part in chunks(rows, ROWS):
+        upsert(connection, DiagnosticRow, part)
+    upsert(connection, SpectrumRow, [row for digest, diagnosis in items for row in _spectrum_rows(digest, diagnosis)])
+
+
+def _spectrum_rows(digest: str, diagnosis: Diagnosis) -> list[dict[str, Any]]:
+    key = {"trial": digest, "update": diagnosis.update}
+    return [
+        {**key, "layer": spectrum.layer, "weight": spectrum.weight, "singular_values": list(spectrum.values)}
+        for spectrum in diagnosis.spectra
+    ]
 
 
 def _sample_row(digest: str, evaluation: Evaluation) -> dict[str, Any]:
@@ -180,8 +201,9 @@ def finish(connection: Connection, digest: str, outcome: Outcome) -> None:
             logger.warning("trial %s is %s; a later %r is ignored", digest, state.value, outcome.state)
         return
     # An earlier attempt whose checkpoint was lost may have come further than the one that counts.
-    for row in (EvaluationRow, DiagnosticRow, SampleRow):
+    for row in (EvaluationRow, DiagnosticRow, SpectrumRow, SampleRow):
         connection.execute(delete(row).where(row.trial == digest, row.update > outcome.update))
+    _record_diagnoses(connection, [(digest, diagnosis) for diagnosis in outcome.diagnoses])
     _set_trial(
         connection,
         digest,

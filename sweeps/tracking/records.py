@@ -24,6 +24,8 @@ from sweeps.wording import effect_text
 Cell = tuple[str, str, str]  # digest, method, setting: what a run is found by
 _LONGEST_TEXT = 1_000  # characters of a parameter or tag; servers refuse some thousand
 _LONGEST_KEY = 250
+# Of what a diagnosis sees, the report shows the layers and the extremes; MLflow's page would drown in them.
+_UNSHOWN = re.compile(r"layer\d+/.*|logits-.*|.*-(min|max)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,8 @@ def run_records(
 
     Rows beyond a trial's last_update are left out: they came after `trials` was read, and may be incomplete.
     """
-    scores, means, grids = _by_cell(evaluations), _by_cell(diagnostics), _by_cell(samples)
+    shown = diagnostics if diagnostics.empty else diagnostics[~diagnostics["name"].str.fullmatch(_UNSHOWN)]
+    scores, means, grids = _by_cell(evaluations), _by_cell(shown), _by_cell(samples)
     records = []
     for trial in rows_of(trials):
         cell = cell_of(trial)
@@ -148,12 +151,16 @@ def _elapsed_ms(scores: Sequence[Mapping[str, Any]], means: Sequence[Mapping[str
     cost_s: defaultdict[int, float] = defaultdict(float)
     for row in scores:
         cost_s[row["update"]] += _finite(row["seconds"])
-    per_update_s = {row["update"]: _finite(row["value"]) for row in means if row["name"] == "seconds_per_update"}
     updates = sorted({row["update"] for row in (*scores, *means)})
+    told_s = {row["update"]: _finite(row["value"]) for row in means if row["name"] == "seconds_per_update"}
+    # An evaluation tells it for all updates since the one before, those of diagnoses among them.
+    per_update_s, latest_s = {}, 0.0
+    for update in reversed(updates):
+        per_update_s[update] = latest_s = told_s.get(update, latest_s)
     elapsed: dict[int, int] = {}
     total_s, before = 0.0, 0
     for update in updates:
-        total_s += cost_s[update] + per_update_s.get(update, 0.0) * (update - before)
+        total_s += cost_s[update] + per_update_s[update] * (update - before)
         elapsed[update], before = round(1000 * total_s), update
     return elapsed
 

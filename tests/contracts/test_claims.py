@@ -12,6 +12,7 @@ from sngan.methods import METHODS, SETTINGS
 from sngan.metrics.protocols import parse
 from sngan.seeding import numpy_stream
 from sweeps.claims import judge, rule_of
+from sweeps.measures import MEASURES
 from sweeps.rules import RULES, Rule
 from sweeps.rules.rank_order import RankOrder
 from sweeps.scores import ScoreTable
@@ -30,10 +31,10 @@ SETTING_NAMES = (*SETTINGS.ordered({*SETTINGS, *(name for rule in _RULES for nam
 def tables(
     values: FloatArray, methods: tuple[str, ...] = NAMES, settings: tuple[str, ...] = SETTING_NAMES
 ) -> dict[str, ScoreTable]:
-    """The same numbers as FID, KID and IS: enough for any claim to be judged."""
+    """The same numbers as FID, KID, IS and every measure: enough for any claim to be judged."""
     return {
         metric: table_of(values, methods, settings=settings, metric=metric, floor=None)
-        for metric in ("fid", "kid", "is")
+        for metric in ("fid", "kid", "is", *MEASURES)
     }
 
 
@@ -50,7 +51,7 @@ def test_says_what_it_is_and_can_be_read(claim: Claim) -> None:
     assert all(SETTINGS[name].name == name for name in rule.settings)
     assert set(rule.datasets) <= set(DATASETS)
     assert rule.datasets, "a claim speaks of some data set"
-    assert rule.metric in {"fid", "kid", "is"}
+    assert rule.metric in {"fid", "kid", "is", *MEASURES}
     if isinstance(rule, RankOrder):
         assert parse(rule.published_protocol).metric == rule.metric
 
@@ -85,7 +86,7 @@ def test_verdicts_are_complete_and_plain(claim: Claim) -> None:
         assert found.claim == claim.name
         assert found.explanation.endswith(".")
         assert found.effect_label
-        assert found.protocol.startswith(f"{rule_of(claim).metric}/")
+        assert found.protocol.partition("/")[0] == rule_of(claim).metric
         assert found.effect is not None
         if found.low is not None:
             assert found.high is not None
@@ -133,7 +134,8 @@ def test_mostly_diverged_runs_are_judged_without_errors(claim: Claim) -> None:
     diverged = np.ones(values.shape, dtype=bool)
     diverged[..., 0] = False
     broken = {
-        m: table_of(values, NAMES, settings=SETTING_NAMES, diverged=diverged, metric=m) for m in ("fid", "kid", "is")
+        m: table_of(values, NAMES, settings=SETTING_NAMES, diverged=diverged, metric=m)
+        for m in ("fid", "kid", "is", *MEASURES)
     }
     found = judge([claim], broken)[0]
     assert found.num_seeds == 4

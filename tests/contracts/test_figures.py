@@ -83,9 +83,10 @@ def test_shows_something_of_a_full_sweep_and_nothing_of_an_empty_one(name: str, 
 @pytest.mark.parametrize("name", FIGURES)
 def test_does_not_change_the_frames(name: str, sweeps: dict[str, Sweep]) -> None:
     frames = sweeps["five-seeds"].frames()
-    kept = [frame.copy() for frame in (frames.trials, frames.evaluations, frames.diagnostics, frames.samples)]
+    read = (frames.trials, frames.evaluations, frames.diagnostics, frames.spectra, frames.samples)
+    kept = [frame.copy() for frame in read]
     FIGURES[name].draw(FIGURES[name].prepare(frames))
-    for before, now in zip(kept, (frames.trials, frames.evaluations, frames.diagnostics, frames.samples), strict=True):
+    for before, now in zip(kept, read, strict=True):
         pd.testing.assert_frame_equal(before, now)
 
 

@@ -8,6 +8,7 @@ from sngan.errors import InputError
 from sngan.methods import METHODS, SETTINGS
 from sngan.metrics.protocols import parse
 from sweeps.claims import rule_of
+from sweeps.measures import MEASURES
 from sweeps.searching import searches_of
 from sweeps.spaces import place_of
 from sweeps.study import STUDIES, PlannedTrial, Preset, Study, plan
@@ -87,7 +88,7 @@ def test_protocols_are_measured_on_what_the_data_set_has(study: Study, preset: P
 
 @pytest.mark.parametrize(("study", "preset"), PRESETS)
 def test_every_claim_can_be_judged_at_every_preset(study: Study, preset: Preset) -> None:
-    metrics = {parse(name).metric for name in preset.config["protocols"]}
+    metrics = {*(parse(name).metric for name in preset.config["protocols"]), *MEASURES}
     for claim in study.claims:
         rule = rule_of(claim)
         assert set(rule.methods) <= set(preset.methods), claim.name

@@ -11,7 +11,7 @@ from PIL import Image
 from dashboards.figures import StudyFrames
 from dashboards.report import write_report
 from sngan.config import TrialConfig
-from sngan.results import Evaluation, Outcome, Score
+from sngan.results import Diagnosis, Evaluation, Outcome, Score, Spectrum
 from sngan.seeding import numpy_stream
 from sweeps.spaces import Axis, Choice, Range, Search, configured, place_of, space_of
 from sweeps.store import ResultStore, open_store
@@ -228,7 +228,26 @@ def _evaluation(trial: PlannedTrial, update: int, storage_dir: Path, story: Stor
         train_s=per_update * update,
         evaluate_s=0.3 * update / 200,
         samples=_grid(trial, update, storage_dir, stream) if story.grids else None,
+        diagnoses=tuple(_diagnosis(trial, at, stream) for at in ((0, update) if update == 200 else (update,))),
     )
+
+
+def _diagnosis(trial: PlannedTrial, update: int, stream: np.random.Generator) -> Diagnosis:
+    """Two layers; with SN the first is used in all directions."""
+    values = {"accuracy/real": float(stream.uniform(0.5, 1))}
+    spectra = []
+    for number, size in ((1, 16), (2, 40)):
+        decay = 0.05 if trial.method.startswith("sn") else 0.4 * number
+        spectrum = np.exp(-decay * np.arange(size)) * stream.uniform(1, 1.1)
+        values |= {
+            f"layer{number}/sigma": float(spectrum[0]),
+            f"layer{number}/gradient": float(stream.lognormal(-2, 0.3)),
+            f"layer{number}/variance": float(np.square(spectrum).sum() / size),
+        }
+        if update == 0:
+            values[f"layer{number}/xavier-target"] = 0.5 * number
+        spectra.append(Spectrum(layer=f"layer{number}", weight="effective", values=tuple(spectrum.tolist())))
+    return Diagnosis(update=update, values=values, spectra=tuple(spectra))
 
 
 def score(protocol: str, metric: str, value: float | None, floor: float | None, spread: float | None) -> Score:

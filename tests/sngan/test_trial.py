@@ -1,7 +1,9 @@
 """run_trial: evaluations in order, exact resume after any stop, divergence as a result, honest refusals."""
 
 import dataclasses
+import math
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +11,9 @@ import pytest
 import torch
 from PIL import Image
 
-from sngan.checkpoints import checkpoint_path
+from sngan.checkpoints import checkpoint_path, load_any_checkpoint, save_checkpoint
 from sngan.config import TrialConfig
+from sngan.diagnostics import diagnosed_updates
 from sngan.errors import InputError
 from sngan.methods import METHODS
 from sngan.metrics.evaluator import Evaluator
@@ -34,6 +37,7 @@ def results(evaluations: list[Evaluation]) -> list[tuple[object, ...]]:
             e.update,
             [(s.protocol, s.value, s.spread) for s in e.scores],
             {name: value for name, value in e.diagnostics.items() if not name.startswith("seconds")},
+            e.diagnoses,
         )
         for e in evaluations
     ]
@@ -79,9 +83,17 @@ class Stop(Exception):  # noqa: N818 - it is no error
     pass
 
 
+def diagnose_often(patch: pytest.MonkeyPatch) -> None:
+    """More diagnoses than a trial of a few updates would have: also between evaluations, also off their rhythm."""
+    patch.setattr("sngan.diagnostics._LEAST_STEPS", 8)
+
+
 @pytest.mark.parametrize("method", METHODS)
-def test_stopped_and_resumed_equals_uninterrupted(method: str, tiny: TrialConfig, options: RunOptions) -> None:
+def test_stopped_and_resumed_equals_uninterrupted(
+    method: str, tiny: TrialConfig, options: RunOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Stopped in a report, in training between evaluations, and after the end."""
+    diagnose_often(monkeypatch)
     config = METHODS[method].apply(tiny.replace(updates=30, evaluate_every=15, n_dis=1))
     often = dataclasses.replace(options, checkpoint_every_s=0.0)
     alone = dataclasses.replace(options, storage_dir=None)
@@ -114,8 +126,11 @@ def test_stopped_and_resumed_equals_uninterrupted(method: str, tiny: TrialConfig
 
 
 @pytest.mark.parametrize("update", [4, 8, 12])
-def test_stopped_while_it_measures_no_evaluation_is_lost(update: int, tiny: TrialConfig, options: RunOptions) -> None:
+def test_stopped_while_it_measures_no_evaluation_is_lost(
+    update: int, tiny: TrialConfig, options: RunOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The checkpoint then holds a state trained up to an evaluation that was never made."""
+    diagnose_often(monkeypatch)
     config = tiny.replace(updates=12)
     _, expected = run(config, dataclasses.replace(options, storage_dir=None))
     original = Evaluator.evaluate
@@ -136,6 +151,70 @@ def test_stopped_while_it_measures_no_evaluation_is_lost(update: int, tiny: Tria
     assert results(seen) == results(expected)
 
 
+@pytest.mark.parametrize("update", [1, 5, 6, 10, 11])
+def test_stopped_anywhere_no_diagnosis_is_lost_or_made_twice(
+    update: int, tiny: TrialConfig, options: RunOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    diagnose_often(monkeypatch)
+    config = METHODS["sn"].apply(tiny.replace(updates=12))
+    assert diagnosed_updates(config) == (0, 3, 6, 9, 12)
+    _, expected = run(config, dataclasses.replace(options, storage_dir=None))
+    assert [[d.update for d in e.diagnoses] for e in expected] == [[0, 3], [6], [9, 12]]
+    monkeypatch.setattr("sngan.trial._UPDATES_PER_STRETCH", 1)
+    kept = save_checkpoint
+
+    def die_after_a_checkpoint(path: Path, config: TrialConfig, content: Mapping[str, Any]) -> None:
+        kept(path, config, content)
+        if content["training"]["update"] == update:
+            raise Stop
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sngan.trial.save_checkpoint", die_after_a_checkpoint)
+        with pytest.raises(Stop):
+            run(config, dataclasses.replace(options, checkpoint_every_s=0.0))
+    _, seen = run(config, options)
+    assert results(seen) == results(expected)
+
+
+def test_diagnoses_before_a_divergence_come_with_the_outcome(
+    tiny: TrialConfig, options: RunOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    diagnose_often(monkeypatch)
+    config = tiny.replace(regularizers=(GradientPenalty(coefficient=1e39),), updates=12)
+    outcome, seen = run(config, options)
+    assert outcome.state == "diverged"
+    assert seen == []
+    assert [diagnosis.update for diagnosis in outcome.diagnoses] == [0, 3]
+    assert math.isfinite(outcome.diagnoses[0].values["layer1/gradient"])
+    assert not math.isfinite(outcome.diagnoses[1].values["layer1/gradient"])
+    again, _ = run(config, options)
+    assert repr(again) == repr(outcome), "not a number equals nothing, not even itself"
+
+
+def test_a_checkpoint_without_diagnoses_goes_on(
+    tiny: TrialConfig, options: RunOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the version before they were made has written it."""
+    diagnose_often(monkeypatch)
+    config = tiny.replace(updates=12)
+
+    def stop(evaluation: Evaluation) -> None:
+        raise Stop
+
+    with pytest.raises(Stop):
+        run_trial(config, options, stop)
+    assert options.storage_dir is not None
+    path = checkpoint_path(options.storage_dir, config.digest)
+    saved = load_any_checkpoint(path)
+    del saved["diagnoses"]
+    for evaluation in saved["evaluations"]:
+        del evaluation["diagnoses"]
+    save_checkpoint(path, config, {key: value for key, value in saved.items() if key != "config"})
+    outcome, seen = run(config, options)
+    assert outcome.state == "completed"
+    assert [[d.update for d in e.diagnoses] for e in seen] == [[], [6], [9, 12]]
+
+
 def test_divergence_is_an_outcome_that_says_when(
     tiny: TrialConfig, options: RunOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -153,7 +232,7 @@ def test_divergence_is_an_outcome_that_says_when(
     assert "not finite between updates 0 and 4" in outcome.reason
     assert seen == []
     again, _ = run(tiny, options)
-    assert again == outcome
+    assert repr(again) == repr(outcome)
 
 
 def test_images_that_are_not_finite_are_divergence_even_when_weights_are(

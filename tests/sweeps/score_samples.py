@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sweeps.measures import MEASURES, MeasureTable
 from sweeps.scores import ScoreTable
 from sweeps.statistics import BoolArray, FloatArray
 from sweeps.study import Preset, plan
@@ -31,8 +32,24 @@ def table_of(
     floor: float | None = 7.8,
     dataset: str = "cifar10",
 ) -> ScoreTable:
-    """A table of `values` [M, S, K]; diverged runs lose their value."""
+    """A table of `values` [M, S, K]; diverged runs lose their value. 100 stands for a measure's middle value."""
     broken = np.zeros(values.shape, dtype=np.bool_) if diverged is None else diverged
+    if metric in MEASURES:
+        measure = MEASURES[metric]
+        return MeasureTable(
+            methods=tuple(methods),
+            settings=tuple(settings),
+            seeds=tuple(range(values.shape[2])),
+            values=np.where(broken, np.nan, values * measure.half / 100),
+            diverged=broken,
+            protocol=metric,
+            metric=metric,
+            lower_is_better=measure.lower_is_better,
+            kind="final",
+            floor=None,
+            dataset=dataset,
+            measure=measure,
+        )
     return ScoreTable(
         methods=tuple(methods),
         settings=tuple(settings),

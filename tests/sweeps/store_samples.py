@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sngan.config import TrialConfig
-from sngan.results import Evaluation, Outcome, Score
+from sngan.results import Diagnosis, Evaluation, Outcome, Score, Spectrum
 from sngan.seeding import numpy_stream
 from sweeps.store import ResultStore
 from sweeps.study import PlannedTrial, Preset, plan
@@ -98,7 +98,8 @@ def evaluation(
     samples: str | None = "samples/x/u000500.png",
     train_s: float = 10.0,
 ) -> Evaluation:
-    """Both scores, two diagnostics, a grid."""
+    """Both scores, two diagnostics, a spectrum, a grid."""
+    spectrum = Spectrum(layer="layer2", weight="effective", values=(1.0, 0.5))
     return Evaluation(
         update=update,
         scores=(score(value), score(kid, KID, spread=0.5)),
@@ -106,6 +107,7 @@ def evaluation(
         train_s=train_s,
         evaluate_s=train_s / 10,
         samples=None if samples is None else Path(samples),
+        diagnoses=(Diagnosis(update=update, values={}, spectra=(spectrum,)),),
     )
 
 

@@ -16,6 +16,7 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 
 from sngan.config import TrialConfig
+from sngan.results import Diagnosis, Spectrum
 from sngan.seeding import numpy_stream
 from sweeps.claims import Verdict
 from sweeps.store import ResultStore, TrialState, frames, open_store
@@ -136,7 +137,7 @@ def test_two_studies_share_a_trial_and_its_result(store: ResultStore) -> None:
 def test_a_study_that_was_never_launched_is_empty(store: ResultStore) -> None:
     assert store.states("none", PRESET) == {}
     assert store.verdicts("none", PRESET) == []
-    for name in ("trials", "evaluations", "diagnostics", "samples", "progress"):
+    for name in ("trials", "evaluations", "diagnostics", "spectra", "samples", "progress"):
         frame = getattr(store, name)("none", PRESET)
         assert len(frame) == 0
         assert list(frame.columns) == list(getattr(frames, name.upper()))
@@ -320,6 +321,45 @@ def test_a_trial_that_starts_from_nothing_overwrites_what_it_measures_again(stor
     assert row_of(store, trial)["last_update"] == 500
 
 
+def test_diagnoses_are_stored_at_their_own_updates(store: ResultStore, trial: str) -> None:
+    spectra = (Spectrum(layer="layer1", weight="raw", values=(2.5, 1 / 3)),)
+    first = Diagnosis(update=0, values={"layer1/sigma": 2.5, "layer1/stable-rank": math.nan}, spectra=spectra)
+    report = replace(evaluation(500), diagnoses=(first, Diagnosis(update=250, values={"layer1/sigma": 2.0})))
+    for _ in range(2):
+        store.record(trial, report)
+    rows = store.diagnostics(STUDY, PRESET).query("name.str.startswith('layer')")
+    assert list(zip(rows["update"], rows["name"], rows["value"], strict=True))[::2] == [
+        (0, "layer1/sigma", 2.5), (250, "layer1/sigma", 2.0),
+    ]  # fmt: skip
+    assert math.isnan(rows["value"].iloc[1])
+    (row,) = store.spectra(STUDY, PRESET).to_dict("records")
+    assert (row["digest"], row["update"], row["layer"], row["weight"]) == (trial, 0, "layer1", "raw")
+    assert row["singular_values"] == [2.5, 1 / 3]
+    assert row_of(store, trial)["last_update"] == 500
+
+
+def test_diagnoses_of_a_diverged_trial_outlive_its_last_evaluation(store: ResultStore, trial: str) -> None:
+    def diagnosis(update: int, value: float) -> Diagnosis:
+        values = (value,) if math.isfinite(value) else ()
+        spectrum = Spectrum(layer="layer1", weight="effective", values=values)
+        return Diagnosis(update=update, values={"layer1/gradient": value}, spectra=(spectrum,))
+
+    # An earlier attempt whose checkpoint was lost had come further.
+    store.record(trial, replace(evaluation(500), diagnoses=(diagnosis(500, 1.0),)))
+    store.record(trial, replace(evaluation(1000), diagnoses=(diagnosis(750, 2.0), diagnosis(1000, 3.0))))
+    last = replace(outcome("diverged", update=500), diagnoses=(diagnosis(600, 9e9), diagnosis(700, math.inf)))
+    store.finish(trial, last)
+    rows = store.diagnostics(STUDY, PRESET).query("name == 'layer1/gradient'")
+    assert list(rows["update"]) == [500, 600, 700]
+    assert list(rows["value"])[:2] == [1.0, 9e9]
+    assert math.isnan(rows["value"].iloc[2])
+    spectra = store.spectra(STUDY, PRESET).query("layer == 'layer1'")
+    assert list(zip(spectra["update"], spectra["singular_values"], strict=True)) == [
+        (500, [1.0]), (600, [9e9]), (700, []),
+    ]  # fmt: skip
+    assert row_of(store, trial)["last_update"] == 500
+
+
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, None])
 def test_what_is_not_finite_is_absent(store: ResultStore, trial: str, bad: float | None) -> None:
     scores = (score(bad, spread=bad, floor=bad),)
@@ -390,7 +430,7 @@ def test_twenty_thousand_evaluations(store: ResultStore) -> None:
 # Frames
 
 
-@pytest.mark.parametrize("name", ["trials", "evaluations", "diagnostics", "samples", "progress"])
+@pytest.mark.parametrize("name", ["trials", "evaluations", "diagnostics", "spectra", "samples", "progress"])
 def test_frames_have_the_same_columns_and_types_with_and_without_rows(store: ResultStore, name: str) -> None:
     filled(store)
     full, empty = getattr(store, name)(STUDY, PRESET), getattr(store, name)("none", PRESET)

@@ -98,12 +98,12 @@ def test_a_developer_can_write_the_next_revision_with_alembic(tmp_path: Path) ->
     config.cmd_opts = argparse.Namespace(x=[f"database={url}"])
     command.upgrade(config, "head")
     open_store(url, create=False).close()
-    command.revision(config, "nothing changes", autogenerate=True, rev_id="0002")
-    made = runpy.run_path(str(tmp_path / "migrations" / "versions" / "0002_nothing_changes.py"))
-    assert (made["revision"], made["down_revision"]) == ("0002", "0001")
+    command.revision(config, "nothing changes", autogenerate=True, rev_id="0003")
+    made = runpy.run_path(str(tmp_path / "migrations" / "versions" / "0003_nothing_changes.py"))
+    assert (made["revision"], made["down_revision"]) == ("0003", "0002")
     assert made["upgrade"].__code__.co_names == ()  # nothing to do: tables and migrations agree
     command.upgrade(config, "head")
-    with pytest.raises(InputError, match="schema revision '0002'"):
+    with pytest.raises(InputError, match="schema revision '0003'"):
         open_store(url)
 
 
@@ -115,7 +115,7 @@ def test_opening_again_keeps_everything(url: str) -> None:
         assert store.fingerprint(STUDY, PRESET) == before
 
 
-@pytest.mark.parametrize("revision", ["0002", "abcdef012345"])
+@pytest.mark.parametrize("revision", ["0003", "abcdef012345"])
 def test_an_unknown_revision_is_refused_and_left_alone(url: str, engine: Engine, revision: str) -> None:
     open_store(url).close()
     run(engine, f"UPDATE store_revision SET version_num = '{revision}'")
@@ -123,7 +123,7 @@ def test_an_unknown_revision_is_refused_and_left_alone(url: str, engine: Engine,
         open_store(url)
     message = str(raised.value)
     assert f"schema revision '{revision}'" in message
-    assert "needs '0001'" in message
+    assert "needs '0002'" in message
     assert "update the program, or give another database" in message
     assert message.count("\n") == 1
     with transaction(engine, write=False) as connection:
@@ -138,7 +138,7 @@ def test_tables_of_another_program_are_refused_and_left_alone(url: str, engine: 
         "CREATE TABLE alembic_version (version_num VARCHAR(32))",
         "INSERT INTO alembic_version VALUES ('v3.2.0.a')",
     )
-    with pytest.raises(InputError, match=r"no schema revision of this program \(needed: '0001'\).*studies, trials"):
+    with pytest.raises(InputError, match=r"no schema revision of this program \(needed: '0002'\).*studies, trials"):
         open_store(url)
     assert tables(engine) == {"studies", "trials", "alembic_version"}
 

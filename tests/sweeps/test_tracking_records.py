@@ -1,5 +1,6 @@
 """What MLflow is told of a trial: closed forms of its summary values, its time axis, and its texts."""
 
+import dataclasses
 import json
 import math
 from itertools import pairwise
@@ -9,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import pandas as pd
 import pytest
 
+from sngan.results import Diagnosis
 from sweeps.store import open_store
 from sweeps.tracking import ui_command
 from sweeps.tracking.records import Point, RunRecord, fingerprint, flat, metric_key, run_records, text_value
@@ -73,6 +75,22 @@ def test_the_time_axis_is_the_measured_cost(tmp_path: Path) -> None:
     record = records(tmp_path, [9.0, 5.0, 7.0])
     assert [point.elapsed_ms for point in record.points if point.key == FID] == [3000, 6000, 9000]
     assert record.spent_ms == 22_000
+
+
+def test_diagnoses_show_a_few_numbers_at_their_own_times(tmp_path: Path) -> None:
+    trial = planned(seeds=1)[0]
+    key = (STUDY, PRESET)
+    names = ("accuracy/real", "input-gradient/fake", "input-gradient/fake-max", "logits-mean/real", "layer12/sigma")
+    diagnoses = tuple(Diagnosis(update=update, values=dict.fromkeys(names, 0.5)) for update in (0, 100, 250))
+    with open_store(f"sqlite:///{tmp_path / 'results.db'}") as store:
+        store.register(*key, {}, [trial])
+        store.record(trial.digest, dataclasses.replace(evaluation(250), diagnoses=diagnoses))
+        (record,) = run_records(
+            store.trials(*key), store.evaluations(*key), store.diagnostics(*key), store.samples(*key), headline=FID[:-9]
+        )
+    found = [(point.update, point.elapsed_ms) for point in record.points if point.key == "accuracy/real"]
+    assert found == [(0, 0), (100, 1000), (250, 3000)], "10 ms an update, two scores of 250 ms at the last"
+    assert {point.key for point in record.points} & set(names) == {"accuracy/real", "input-gradient/fake"}
 
 
 def test_rows_that_came_after_the_trials_were_read_wait(tmp_path: Path) -> None:

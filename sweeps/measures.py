@@ -1,0 +1,239 @@
+"""Measures: what a diagnostic says of a whole run, as a table that claims are judged on exactly like scores.
+
+A measure names a diagnostic of the store, the layers and the part of the run that count, and how the values become one
+number per run. It is to a diagnostic what a protocol is to an image metric: numbers of two measures are never compared.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from sngan.registry import Registry
+from sweeps.scores import ScoreTable, Transform, axes, refuse_mixtures
+from sweeps.statistics import FloatArray
+
+Summary = Literal["geometric-mean", "median", "max", "high"]
+
+_SUMMARIES: Mapping[Summary, Callable[[FloatArray], float]] = {
+    "geometric-mean": lambda values: float(np.exp(np.log(values).mean())),
+    "median": lambda values: float(np.median(values)),
+    "max": lambda values: float(values.max()),
+    "high": lambda values: float(np.quantile(values, 0.9)),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measure:
+    """One number per run out of a diagnostic's values.
+
+    name : how claims ask for it. title : how verdicts and figures write it, with its unit. diagnostic : its name in
+    the store; with `layers`, that of "layer1/DIAGNOSTIC" and so on. layers : those that count, first and last; the
+    last is 0 for the last one that there is. start, end : the part of the run that counts, as shares of its updates,
+    both included. summary : of all these values; "high" is the value that nine of ten stay below.
+    lower_is_better : the direction in which a method is better. half : the value that scores 1/2.
+    in_diverged : "worst" counts a run that diverged as the worst; "measured" keeps what was measured before, for what
+    divergence does not touch, such as time.
+    """
+
+    name: str
+    title: str
+    diagnostic: str
+    lower_is_better: bool
+    half: float
+    layers: tuple[int, int] | None = None
+    start: float = 0.0
+    end: float = 1.0
+    summary: Summary = "median"
+    in_diverged: Literal["worst", "measured"] = "worst"
+
+    def values(self, diagnostics: pd.DataFrame, trials: pd.DataFrame) -> dict[str, float]:
+        """One number per digest, from the store's frames; runs without a value are absent.
+
+        A value that was not finite makes its run's number the worst there is, infinity or 0.
+        """
+        chosen = diagnostics[self._names_of(diagnostics["name"])]
+        share = chosen["update"] / chosen["digest"].map(trials.drop_duplicates("digest").set_index("digest")["updates"])
+        chosen = chosen[(share >= self.start) & (share <= self.end)]
+        groups = chosen.groupby("digest")["value"]
+        return {str(digest): self._summarized(values.to_numpy(dtype=float)) for digest, values in groups}
+
+    def _names_of(self, names: pd.Series) -> "pd.Series[bool]":
+        if self.layers is None:
+            return names == self.diagnostic
+        found = names.str.extract(rf"^layer(?P<layer>\d+)/{self.diagnostic}$")["layer"].astype(float)
+        first, last = self.layers
+        return (found >= first) & (found <= (last or np.inf))
+
+    def _summarized(self, values: FloatArray) -> float:
+        if not np.isfinite(values).all():
+            return np.inf if self.lower_is_better else 0.0
+        with np.errstate(divide="ignore"):
+            return _SUMMARIES[self.summary](values)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasureTransform(Transform):
+    """A measure in its own units -> a score in [0, 1], higher better: 1 / (1 + x / h), or 1 / (1 + h / x).
+
+    The form of Transform, so that "r times as bad" means r times as large, or as small, for every h.
+    """
+
+    title: str
+    lower_is_better: bool
+
+    def __call__(self, values: FloatArray) -> FloatArray:
+        """Scores of values >= 0 or NaN, of the same shape; NaN stays NaN."""
+        with np.errstate(divide="ignore"):
+            ratio = values / self.half if self.lower_is_better else self.half / values
+        return np.asarray(1 / (1 + ratio))
+
+    @property
+    def text(self) -> str:
+        """The formula with its numbers."""
+        ratio = f"x / {self.half:g}" if self.lower_is_better else f"{self.half:g} / x"
+        return f"1 / (1 + {ratio}), x = {self.title}, diverged = 0"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MeasureTable(ScoreTable):
+    """One measure's numbers of a study. metric and protocol are its name, kind is "final", there is no floor."""
+
+    measure: Measure
+
+    @property
+    def transform(self) -> Transform:
+        """How values become scores."""
+        measure = self.measure
+        return MeasureTransform(
+            metric=measure.name, half=measure.half, title=measure.title, lower_is_better=measure.lower_is_better
+        )
+
+    @property
+    def title(self) -> str:
+        """The measure as people write it."""
+        return self.measure.title
+
+
+MEASURES: Registry[Measure] = Registry("measure")
+
+
+def measure_table(diagnostics: pd.DataFrame, trials: pd.DataFrame, name: str) -> MeasureTable:
+    """The table of one measure, from the store's frames. As for scores, only complete runs count.
+
+    Raises InputError for an unknown measure and for trials that must not be compared (sweeps.scores).
+    """
+    measure = MEASURES[name]
+    refuse_mixtures(trials)
+    methods, settings, seeds = axes(trials)
+    numbers = measure.values(diagnostics, trials)
+    values = np.full((len(methods), len(settings), len(seeds)), np.nan)
+    diverged = np.zeros(values.shape, dtype=np.bool_)
+    for digest, method, setting, seed, state in trials[["digest", "method", "setting", "seed", "state"]].itertuples(
+        index=False, name=None
+    ):
+        cell = methods.index(method), settings.index(setting), seeds.index(int(seed))
+        ended_badly = state == "diverged"
+        diverged[cell] = ended_badly and measure.in_diverged == "worst"
+        if state == "completed" or (ended_badly and not diverged[cell]):
+            values[cell] = numbers.get(digest, np.nan)
+    return MeasureTable(
+        methods=methods,
+        settings=settings,
+        seeds=seeds,
+        values=values,
+        diverged=diverged,
+        protocol=measure.name,
+        metric=measure.name,
+        lower_is_better=measure.lower_is_better,
+        kind="final",
+        floor=None,
+        dataset=str(trials["dataset"].iloc[0]) if len(trials) else "",
+        measure=measure,
+    )
+
+
+for _measure in (
+    Measure(
+        name="seconds-per-update",
+        title="seconds per generator update",
+        diagnostic="seconds_per_update",
+        lower_is_better=True,
+        half=0.1,
+        in_diverged="measured",
+    ),
+    # The last layer is dense, with one singular value; the layers are those of the paper's text on Fig. 3.
+    Measure(
+        name="entropy-rank",
+        title="entropy rank of layers 1 to 5 after the last update (geometric mean)",
+        diagnostic="entropy-rank",
+        layers=(1, 5),
+        start=1.0,
+        summary="geometric-mean",
+        lower_is_better=False,
+        half=20.0,
+    ),
+    # Every network begins with vectors u drawn at random; what Fig. 9 shows begins when they have come somewhere.
+    Measure(
+        name="sigma-error-usual",
+        title="|sigma - 1|, below which nine of ten values lie, after the first tenth",
+        diagnostic="sigma-error",
+        layers=(1, 0),
+        start=0.1,
+        summary="high",
+        lower_is_better=True,
+        half=0.05,
+    ),
+    Measure(
+        name="sigma-error-late",
+        title="largest |sigma - 1| of any layer in the second half",
+        diagnostic="sigma-error",
+        layers=(1, 0),
+        start=0.5,
+        summary="max",
+        lower_is_better=True,
+        half=0.1,
+    ),
+    Measure(
+        name="first-gradient",
+        title="gradient by a layer's effective weight before the first update (geometric mean over layers)",
+        diagnostic="gradient",
+        layers=(1, 0),
+        end=0.0,
+        summary="geometric-mean",
+        lower_is_better=False,
+        half=0.1,
+    ),
+    Measure(
+        name="late-gradient",
+        title="gradient by a layer's effective weight in the second half (geometric mean over layers)",
+        diagnostic="gradient",
+        layers=(1, 0),
+        start=0.5,
+        summary="geometric-mean",
+        lower_is_better=False,
+        half=0.1,
+    ),
+    Measure(
+        name="largest-gradient",
+        title="largest gradient by any layer's effective weight",
+        diagnostic="gradient",
+        layers=(1, 0),
+        summary="max",
+        lower_is_better=True,
+        half=1.0,
+    ),
+    Measure(
+        name="largest-variance",
+        title="largest variance x fan-in of any layer's effective weight",
+        diagnostic="variance",
+        layers=(1, 0),
+        start=0.01,
+        summary="max",
+        lower_is_better=True,
+        half=1.0,
+    ),
+):
+    MEASURES.add(_measure.name, _measure)
