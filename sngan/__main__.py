@@ -23,7 +23,7 @@ from sngan.metrics.evaluator import Evaluator
 from sngan.metrics.protocols import PROTOCOLS
 from sngan.models import ARCHITECTURES
 from sngan.places import default_cache_dir
-from sngan.plugins.checking import findings, refuse_broken
+from sngan.plugins.checking import refuse_broken, tell_findings
 from sngan.plugins.loading import use_plugins
 from sngan.regularizers import REGULARIZERS
 from sngan.results import Evaluation, RunOptions
@@ -41,8 +41,7 @@ _weights = click.option("--inception-weights", type=click.Path(path_type=Path), 
 _device = click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1 ...")
 _plugins = click.option(
     "--plugin", "plugins", type=click.Path(path_type=Path), multiple=True, metavar="FILE",
-    help="Python file with regularizers and methods of your own (repeatable). It runs with your rights.",
-)  # fmt: skip
+    help="File with regularizers and methods of your own (repeatable). It runs with your rights.")  # fmt: skip
 _threads = click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="CPU threads.")
 
 
@@ -210,21 +209,7 @@ def check(context: click.Context, plugin: Path) -> None:
 
     Example: python -m sngan check my_regularizer.py
     """
-    try:
-        (loaded,) = use_plugins([plugin])
-    except InputError as error:
-        click.echo(f"FAILED  {error}")
-        context.exit(1)
-    click.echo(f"{loaded.path.name} with code {loaded.code}")
-    subject, num_checks, num_failed = "", 0, 0
-    for found in findings(loaded):
-        if found.subject != subject:
-            subject = found.subject
-            click.secho(subject, bold=True)
-        click.echo(f"  FAILED  {found.promise}: {found.problem}" if found.problem else f"  ok      {found.promise}")
-        num_checks, num_failed = num_checks + 1, num_failed + bool(found.problem)
-    click.echo(f"{num_checks - num_failed} of {num_checks} checks passed")
-    context.exit(1 if num_failed else 0)
+    context.exit(0 if tell_findings(plugin, click.echo) else 1)
 
 
 @main.command("list")

@@ -1,12 +1,13 @@
 """Whether loaded plugins keep the contract."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from sngan.contract import checks_of, problem
 from sngan.errors import InputError
 from sngan.methods import METHODS, Method
-from sngan.plugins.loading import Plugin
+from sngan.plugins.loading import Plugin, use_plugins
 from sngan.regularizers import REGULARIZERS, Regularizer
 
 
@@ -42,6 +43,25 @@ def refuse_broken(plugins: Iterable[Plugin]) -> None:
                     f"plugin {plugin.path} is refused: {found.subject} breaks the promise that it {found.promise}:\n"
                     f"{found.problem}. All checks: python -m sngan check {plugin.path}"
                 )
+
+
+def tell_findings(file: Path, say: Callable[[str], object]) -> bool:
+    """Load and check a plugin, saying line by line what passed and what failed; whether all passed."""
+    try:
+        (plugin,) = use_plugins([file])
+    except InputError as error:
+        say(f"FAILED  {error}")
+        return False
+    say(f"{plugin.path.name} with code {plugin.code}")
+    subject, problems = "", []
+    for found in findings(plugin):
+        if found.subject != subject:
+            subject = found.subject
+            say(subject)
+        say(f"  FAILED  {found.promise}: {found.problem}" if found.problem else f"  ok      {found.promise}")
+        problems.append(found.problem)
+    say(f"{problems.count('')} of {len(problems)} checks passed")
+    return not any(problems)
 
 
 def _of(name: str, subject: Regularizer | Method | str) -> Iterator[Finding]:
