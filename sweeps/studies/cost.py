@@ -6,7 +6,10 @@ from sweeps.study import STUDIES, Claim, Preset, Study
 _FIG_10 = "Miyato et al. 2018, arXiv:1802.05957, section 4.1.1 and Appendix C.2, Fig. 10"
 _METHODS = ("none", "wgan-gp", "weight-norm", "sn")
 _SETTINGS = ("A",)  # n_dis = 5, as in the figure
-_NOISE = "Trials that run side by side slow each other down: time with --max-concurrent 1 on a machine with nothing else to do."
+_NOISE = (
+    "Trials that run side by side slow each other down: time with --max-concurrent 1 on a machine with nothing else "
+    "to do."
+)
 
 _PRESETS = (
     Preset(
@@ -89,8 +92,8 @@ STUDIES.add(
     Study(
         name="cost",
         question="How much longer does an update take with each regularizer?",
-        description="Time per generator update at n_dis = 5, as in Fig. 10 of Miyato et al. 2018 (arXiv:1802.05957): no "
-        "regularization, weight norm, SN and WGAN-GP.",
+        description="Time per generator update at n_dis = 5, as in Fig. 10 of Miyato et al. 2018 (arXiv:1802.05957): "
+        "no regularization, weight norm, SN and WGAN-GP.",
         presets={preset.name: preset for preset in _PRESETS},
         claims=_CLAIMS,
         figures=("time-per-update", "metric-by-setting", "learning-curves"),
