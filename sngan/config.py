@@ -42,7 +42,8 @@ class TrialConfig:
     alpha, beta1, beta2 : Adam's learning rate and momenta in both networks; n_dis : discriminator updates per
         generator update (Table 1 of arXiv:1802.05957). adam_epsilon : Adam's epsilon (not stated in the paper).
     updates : length in generator updates.
-    learning_rate_schedule : "linear" decays to 0 at `updates`; Table 1 is "constant".
+    learning_rate_schedule : "linear" decays to 0 at `updates`; "late-linear" is constant for eight ninths and then
+        decays likewise (ImageNet: 400,000 of 450,000, Appendix B.3); Table 1 is "constant".
     batch_size : real images, and fake images, of a discriminator update; generator_batch_size : fake images of a
         generator update.
     z_dim : latents are N(0, I) of this dimension.
@@ -69,7 +70,7 @@ class TrialConfig:
     beta2: float = 0.9
     n_dis: int = 5
     adam_epsilon: float = 1e-8
-    learning_rate_schedule: Literal["constant", "linear"] = "constant"
+    learning_rate_schedule: Literal["constant", "linear", "late-linear"] = "constant"
     updates: int = 1000
     batch_size: int = 64
     generator_batch_size: int = 64

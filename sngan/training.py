@@ -164,7 +164,6 @@ def train(state: TrainState, images: NDArray[np.uint8], until: int, labels: NDAr
     generator, discriminator = state.generator, state.discriminator
 
     while state.update < until:
-        # A linear schedule reaches 0 right after the last update.
         _set_learning_rate(state)
         drawn = None
 
@@ -269,9 +268,13 @@ def _joined(real_labels: Tensor | None, fake_labels: Tensor | None) -> Tensor | 
     return None if real_labels is None or fake_labels is None else torch.cat([real_labels, fake_labels])
 
 
+# The part of training after which a schedule decays linearly to 0, right after the last update.
+_DECAYS_AFTER = {"linear": 0.0, "late-linear": 8 / 9}
+
+
 def _set_learning_rate(state: TrainState) -> None:
-    config = state.config
-    if config.learning_rate_schedule == "linear":
-        alpha = config.alpha * (1 - state.update / config.updates)
+    start = _DECAYS_AFTER.get(state.config.learning_rate_schedule)
+    if start is not None:
+        left = (1 - state.update / state.config.updates) / (1 - start)
         for optimizer in (state.generator_optimizer, state.discriminator_optimizer):
-            optimizer.param_groups[0]["lr"] = alpha
+            optimizer.param_groups[0]["lr"] = state.config.alpha * min(1.0, left)

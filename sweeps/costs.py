@@ -62,14 +62,13 @@ class _TrainingCost:
 def estimate(trials: Sequence[PlannedTrial], measured: pd.DataFrame, *, device: str | None = None) -> CostEstimate:
     """Expected seconds of every trial, from ResultStore.expected_costs().
 
-    Training: completed trials of the same data set, architecture, loss and regularizers are comparable, whatever the
-    regularizers' numbers: a penalty's weight costs no time. Their
-    train_s is explained as a cost per image of all discriminator updates (updates x n_dis x batch_size) plus a
-    cost per image of all generator updates (updates x generator_batch_size), both not negative, with the least sum
-    of squared relative errors. Where all comparable trials have the same proportion of the two, which then cannot
-    be told apart, every image costs the same.
+    Training: completed trials of the same data set, networks, loss and regularizers are comparable, whatever the
+    regularizers' numbers: a penalty's weight costs no time. Their train_s is explained as a cost per image of all
+    discriminator updates (updates x n_dis x batch_size) plus a cost per image of all generator updates (updates x
+    generator_batch_size), both not negative, with the least sum of squared relative errors. Where all comparable
+    trials have the same proportion of the two, which then cannot be told apart, every image costs the same.
 
-    Measuring: seconds per evaluation are the mean over completed trials of the same data set, architecture and
+    Measuring: seconds per evaluation are the mean over completed trials of the same data set, networks and
     protocols, whatever the method; a trial has ceil(updates / evaluate_every) evaluations.
 
     Diverged trials are left out: they ended early. A trial that will diverge costs less than estimated. Machines
@@ -79,24 +78,32 @@ def estimate(trials: Sequence[PlannedTrial], measured: pd.DataFrame, *, device: 
     if device is not None:
         rows = rows[rows["device"] == device]
     rows = rows.assign(kinds=[_kinds(json.loads(text)) for text in rows["regularizers"]])
-    training = {key: _fit(group) for key, group in _groups(rows, ["dataset", "architecture", "loss", "kinds"])}
+    training = {key: _fit(group) for key, group in _groups(rows, [*_NETWORKS, "loss", "kinds"])}
     measuring = {
         key: float((group["evaluate_s"] / group["num_evaluations"]).mean())
-        for key, group in _groups(rows[rows["num_evaluations"] > 0], ["dataset", "architecture", "protocols"])
+        for key, group in _groups(rows[rows["num_evaluations"] > 0], [*_NETWORKS, "protocols"])
     }
     seconds: dict[str, float | None] = {}
     unmeasured: set[str] = set()
     for trial in trials:
-        place = (trial.config.dataset, trial.config.architecture)
-        train = training.get((*place, *_treatment(trial.config)))
+        networks = _networks(trial.config)
+        train = training.get((*networks, *_treatment(trial.config)))
         measure = _measuring_cost(measuring, trial.config)
         if train is not None and measure is not None:
             seconds[trial.digest] = train.of(trial.config) + measure
         else:
             seconds[trial.digest] = None
             what = trial.method if train is None else ", ".join(trial.config.protocols)
-            unmeasured.add(f"{what} on {place[0]} with {place[1]}")
+            unmeasured.add(f"{what} on {networks[0]} with {networks[1]}")
     return CostEstimate(seconds=seconds, unmeasured=tuple(sorted(unmeasured)))
+
+
+# What decides how much there is to compute for one image.
+_NETWORKS = ("dataset", "architecture", "width_factor", "conditioning")
+
+
+def _networks(config: TrialConfig) -> tuple[Any, ...]:
+    return tuple(getattr(config, name) for name in _NETWORKS)
 
 
 def _treatment(config: TrialConfig) -> tuple[str, str]:
@@ -113,7 +120,7 @@ def _kinds(regularizers: Sequence[Mapping[str, Any]]) -> str:
 def _measuring_cost(measuring: Mapping[tuple[str, ...], float], config: TrialConfig) -> float | None:
     if not config.protocols:
         return 0.0
-    per_evaluation = measuring.get((config.dataset, config.architecture, ",".join(config.protocols)))
+    per_evaluation = measuring.get((*_networks(config), ",".join(config.protocols)))
     return None if per_evaluation is None else per_evaluation * math.ceil(config.updates / config.evaluate_every)
 
 

@@ -55,10 +55,11 @@ STUDIES: Mapping[str, str] = {
     "launches": "str", "num_trials": "int64", **{state.value: "int64" for state in TrialState},
 }  # fmt: skip
 COSTS: Mapping[str, str] = {
-    "digest": "str", "method": "str", "setting": "str", "dataset": "str", "architecture": "str", "loss": "str",
-    "regularizers": "str", "updates": "int64", "batch_size": "int64", "generator_batch_size": "int64",
-    "n_dis": "int64", "evaluate_every": "int64", "protocols": "str", "state": "str", "last_update": "int64",
-    "num_evaluations": "int64", "host": "str", "device": "str", "train_s": "float64", "evaluate_s": "float64",
+    "digest": "str", "method": "str", "setting": "str", "dataset": "str", "architecture": "str",
+    "width_factor": "float64", "conditioning": "str", "loss": "str", "regularizers": "str", "updates": "int64",
+    "batch_size": "int64", "generator_batch_size": "int64", "n_dis": "int64", "evaluate_every": "int64",
+    "protocols": "str", "state": "str", "last_update": "int64", "num_evaluations": "int64", "host": "str",
+    "device": "str", "train_s": "float64", "evaluate_s": "float64",
 }  # fmt: skip
 
 _CELL_SOURCES: dict[str, Any] = {
@@ -170,7 +171,8 @@ def costs(connection: Connection) -> pd.DataFrame:
     return _as_frame(records, COSTS)
 
 
-_OF_CONFIG = ("loss", "regularizers", "batch_size", "generator_batch_size", "evaluate_every", "protocols")
+_OF_CONFIG = ("width_factor", "conditioning", "loss", "regularizers", "batch_size", "generator_batch_size",
+              "evaluate_every", "protocols")  # fmt: skip
 
 
 def _cost_columns(config: Mapping[str, Any]) -> dict[str, Any]:

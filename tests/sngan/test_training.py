@@ -132,6 +132,15 @@ def test_power_iterations_advance_once_per_discriminator_update(
     assert len(calls) == 2 * 3 * len(weighted_layers(state.discriminator))
 
 
+def test_a_late_linear_schedule_begins_to_fall_after_eight_ninths(tiny: TrialConfig, images: NDArray[np.uint8]) -> None:
+    state = start(tiny.replace(alpha=3e-4, learning_rate_schedule="late-linear", updates=27))
+    rates = []
+    for until in range(1, 28):
+        train(state, images, until)
+        rates.append(state.discriminator_optimizer.param_groups[0]["lr"])
+    assert rates == pytest.approx([3e-4] * 25 + [2e-4, 1e-4])
+
+
 def test_adam_and_linear_schedule_match_the_table(tiny: TrialConfig, images: NDArray[np.uint8]) -> None:
     config = tiny.replace(alpha=2e-4, beta1=0.3, beta2=0.7, learning_rate_schedule="linear", updates=4)
     state = start(config)
