@@ -24,7 +24,7 @@ from sweeps.study import STUDIES
 from tests.benchmarks.machine import keep
 
 # Preset of the study spectra -> channels, image size, updates between two diagnoses, repetitions.
-SCALES: Mapping[str, tuple[int, int, int, int]] = {"quick": (1, 8, 20, 15), "cifar10": (3, 32, 1, 3)}
+SCALES: Mapping[str, tuple[int, int, int, int]] = {"quick": (1, 8, 10, 9), "cifar10": (3, 32, 1, 3)}
 CASES = (("quick", "sn", "A"), ("quick", "sn", "C"), ("quick", "weight-clipping", "C"), ("cifar10", "sn", "C"))
 
 
