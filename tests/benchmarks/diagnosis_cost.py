@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from sngan.config import TrialConfig
+from sngan.datasets import ImageSplit
 from sngan.diagnostics import Probe, diagnose, diagnosed_updates
 from sngan.methods import METHODS, SETTINGS
 from sngan.seeding import numpy_stream
@@ -24,7 +25,7 @@ from sweeps.study import STUDIES
 from tests.benchmarks.machine import keep
 
 # Preset of the study spectra -> channels, image size, updates between two diagnoses, repetitions.
-SCALES: Mapping[str, tuple[int, int, int, int]] = {"quick": (1, 8, 20, 15), "cifar10": (3, 32, 1, 3)}
+SCALES: Mapping[str, tuple[int, int, int, int]] = {"quick": (1, 8, 10, 9), "cifar10": (3, 32, 1, 3)}
 CASES = (("quick", "sn", "A"), ("quick", "sn", "C"), ("quick", "weight-clipping", "C"), ("cifar10", "sn", "C"))
 
 
@@ -47,7 +48,7 @@ def share(preset: str, method: str, setting: str) -> dict[str, float]:
     """Seconds of an update and of a diagnosis, and the share of all diagnoses of a trial in its training."""
     state, images = started(preset, method, setting)
     *_, stretch, repetitions = SCALES[preset]
-    probe = Probe.of(state, images)
+    probe = Probe.of(state, ImageSplit(images=images, labels=None))
     first = seconds(lambda: diagnose(state, probe))  # with whole spectra
     updates, diagnoses = [], []
     for _ in range(repetitions):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from sngan.config import TrialConfig
-from sngan.datasets import open_dataset
+from sngan.datasets import ImageSplit, open_dataset
 from sngan.diagnostics import Probe, diagnose, diagnosed_updates, spectra_updates
 from sngan.losses import LOSSES
 from sngan.methods import METHODS
@@ -43,9 +43,13 @@ def start(config: TrialConfig) -> TrainState:
     return TrainState.start(config, channels=1, image_size=8)
 
 
+def probe_of(state: TrainState, images: NDArray[np.uint8]) -> Probe:
+    return Probe.of(state, ImageSplit(images=images, labels=None))
+
+
 def at_start(config: TrialConfig, images: NDArray[np.uint8]) -> Diagnosis:
     state = start(config)
-    return diagnose(state, Probe.of(state, images))
+    return diagnose(state, probe_of(state, images))
 
 
 # --- Looking changes nothing ---
@@ -57,7 +61,7 @@ def test_training_is_the_same_bit_for_bit(method: str, tiny: TrialConfig, images
     config = tiny.replace(regularizers=OTHER_FORMS[method]) if method in OTHER_FORMS else METHODS[method].apply(tiny)
     watched, alone = start(config), start(config)
     global_state = torch.get_rng_state()
-    probe = Probe.of(watched, images)
+    probe = probe_of(watched, images)
     for update in range(1, 5):
         diagnose(watched, probe)
         train(watched, images, update)
@@ -79,9 +83,9 @@ def test_the_same_state_gives_the_same_numbers(tiny: TrialConfig, images: NDArra
 
 
 def test_methods_see_the_same_images_and_latents(tiny: TrialConfig, images: NDArray[np.uint8]) -> None:
-    one, other = (Probe.of(start(METHODS[name].apply(tiny)), images) for name in ("sn", "wgan-gp"))
+    one, other = (probe_of(start(METHODS[name].apply(tiny)), images) for name in ("sn", "wgan-gp"))
     assert torch.equal(one.real, other.real)
-    assert torch.equal(one.latents, other.latents)
+    assert torch.equal(one.drawn.latents, other.drawn.latents)
     assert one.real.shape == (8, 1, 8, 8)
 
 
@@ -169,7 +173,7 @@ def test_converged_spectral_norm_has_sigma_1_and_at_most_lecuns_variance(
 def test_gradients_by_raw_weights_are_those_of_equation_12(tiny: TrialConfig, images: NDArray[np.uint8]) -> None:
     """(G - <G, W_SN> u v^T) / sigma, with the gradient G by the effective weight, of the first layer."""
     state = start(tiny.replace(regularizers=(SpectralNorm(num_iterations=200),)))
-    probe = Probe.of(state, images)
+    probe = probe_of(state, images)
     values = diagnose(state, probe).values
     raw = raw_weight(probe.layers[0].layer).detach()
     left, sigmas, right = torch.linalg.svd(raw.flatten(1), full_matrices=False)
@@ -178,7 +182,7 @@ def test_gradients_by_raw_weights_are_those_of_equation_12(tiny: TrialConfig, im
         theirs = [raw_weight(placed.layer) for placed in probe.layers]
         for layer, weight in zip(weighted_layers(plain.discriminator), theirs, strict=True):
             layer.weight.copy_(weight / torch.linalg.svdvals(weight.flatten(1))[0])
-    logits = plain.discriminator(probe.real), plain.discriminator(plain.generator(probe.latents).detach())
+    logits = plain.discriminator(probe.real), plain.discriminator(plain.generator(probe.drawn.latents).detach())
     first = weighted_layers(plain.discriminator)[0].weight
     (grad,) = torch.autograd.grad(LOSSES[tiny.loss].discriminator(*logits), first)
     inner = (grad * first.detach()).sum()
@@ -212,10 +216,10 @@ def test_gradients_keep_the_bound_that_operator_norms_give(
     """
     config = tiny.replace(regularizers=regularizers, discriminator_init="lecun")
     state = start(config)
-    probe = Probe.of(state, images)
+    probe = probe_of(state, images)
     values = diagnose(state, probe).values
     norms = [values[f"layer{number}/operator-norm"] / 0.97 for number in range(1, LAYERS + 1)]
-    fake = state.generator(probe.latents).detach()
+    fake = state.generator(probe.drawn.latents).detach()
     length = float(probe.real.flatten(1).norm(dim=1).mean() + fake.flatten(1).norm(dim=1).mean())
     for number, placed in enumerate(probe.layers, start=1):
         windows = 1
@@ -231,7 +235,7 @@ def test_gradients_keep_the_bound_that_operator_norms_give(
 
 def test_gradients_by_image_do_not_mix_images(tiny: TrialConfig, images: NDArray[np.uint8]) -> None:
     state = start(tiny)
-    probe = Probe.of(state, images)
+    probe = probe_of(state, images)
     norms = []
     for image in probe.real:
         x = image.detach()[None].requires_grad_()
@@ -242,10 +246,13 @@ def test_gradients_by_image_do_not_mix_images(tiny: TrialConfig, images: NDArray
 def test_logits_and_accuracy_are_those_of_the_probe(tiny: TrialConfig, images: NDArray[np.uint8]) -> None:
     state = start(tiny)
     train(state, images, 8)
-    probe = Probe.of(state, images)
+    probe = probe_of(state, images)
     values = diagnose(state, probe).values
     with torch.no_grad():
-        logits = {"real": state.discriminator(probe.real), "fake": state.discriminator(state.generator(probe.latents))}
+        logits = {
+            "real": state.discriminator(probe.real),
+            "fake": state.discriminator(state.generator(probe.drawn.latents)),
+        }
     for kind, sign in (("real", 1), ("fake", -1)):
         assert values[f"accuracy/{kind}"] == float((sign * logits[kind] > 0).float().mean())
         assert values[f"logits-mean/{kind}"] == pytest.approx(float(logits[kind].mean()), rel=1e-4)
@@ -254,7 +261,7 @@ def test_logits_and_accuracy_are_those_of_the_probe(tiny: TrialConfig, images: N
 
 def test_weights_that_are_not_finite_give_numbers_that_are_not(tiny: TrialConfig, images: NDArray[np.uint8]) -> None:
     state = start(METHODS["sn"].apply(tiny))
-    probe = Probe.of(state, images)
+    probe = probe_of(state, images)
     with torch.no_grad():
         raw_weight(weighted_layers(state.discriminator)[0]).fill_(torch.nan)
     found = diagnose(state, probe)
