@@ -10,7 +10,8 @@ import pytest
 from sngan.errors import InputError
 from sngan.seeding import numpy_stream
 from sweeps.claims import Verdict, judge
-from sweeps.rules.evidence import MAX_SEEDS, Contrast, decide, unseen_rate
+from sweeps.rules.evidence import MAX_SEEDS, Contrast, Decision, Evidence, unseen_rate
+from sweeps.rules.evidence import decide as decide_evidence
 from sweeps.rules.larger_region import working_share
 from sweeps.rules.trend import Trend, fitted_change
 from sweeps.scores import ScoreTable, worsened
@@ -52,6 +53,11 @@ def world(num_seeds: int, *, opposite: bool = False, noise: float = 0.02) -> dic
 
 def verdict(claim: str | Claim, tables: dict[str, ScoreTable]) -> Verdict:
     return judge([CLAIMS[claim] if isinstance(claim, str) else claim], tables)[0]
+
+
+def decide(contrasts: Sequence[Contrast]) -> Decision:
+    """The decision on a claim that is judged alone."""
+    return decide_evidence(Evidence(contrasts=contrasts))
 
 
 def better(method: str, *others: str, **more: Any) -> Claim:
