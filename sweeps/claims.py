@@ -3,10 +3,11 @@
 A verdict is "supported" or "contradicted" only where the t tests over training seeds exclude the other possibility
 (sweeps.rules.evidence says how), else it is "undecided" and says what is missing or how many seeds would likely decide.
 
-What is promised: among *all* claims of a study, any is wrongly supported in at most 2.5 % of studies, and any is wrongly
-contradicted in at most 2.5 %; so any verdict is wrong in at most 5 %. Holm's procedure (sweeps.multiplicity) gives that,
-however the claims depend on each other, once over the p values of "supported" and once over those of "contradicted". A
-claim that nobody can judge yet counts like the others, so the promise does not change while a study grows.
+What is promised: among *all* claims of a study, any is wrongly supported in at most 2.5 % of studies, and any is
+wrongly contradicted in at most 2.5 %; so any verdict is wrong in at most 5 %. Holm's procedure (sweeps.multiplicity)
+gives that, however the claims depend on each other, once over the p values of "supported" and once over those of
+"contradicted". A claim that nobody can judge yet counts like the others, so the promise does not change while a study
+grows.
 
 A study without planned looks is judged once, on all seeds that are complete for a claim. With planned looks
 (sweeps.looks) it is judged again after every seed, on seeds 0 to n - 1 alone, and a verdict stays as it was at the look
@@ -37,11 +38,12 @@ class Verdict:
 
     claim : its name. effect, low, high : mean over seeds of the contrast that decided or stands in the way, and its
     interval; None where it cannot be computed. level : coverage of that interval, 0 to 1: the one at which Holm's
-    procedure tested the claim, so that the interval excludes the boundary where the claim is decided; with planned looks
-    it holds for all of them together. p_value : two-sided, corrected for claims, contrasts and looks; 0.05 or less for a
-    verdict, None without a test. effect_label : what the effect measures, and its unit. num_seeds : complete seeds
-    behind the weakest contrast. seeds_needed : seeds in all that would likely decide, None when decided or not
-    foreseeable, 101 for more than 100. protocol : full name, "" without a measurement. explanation : some sentences.
+    procedure tested the claim, so that the interval excludes the boundary where the claim is decided; with planned
+    looks it holds for all of them together. p_value : two-sided, corrected for claims, contrasts and looks; at most
+    0.05 for a verdict, None without a test. effect_label : what the effect measures, and its unit. num_seeds :
+    complete seeds behind the weakest contrast. seeds_needed : seeds in all that would likely decide, None when decided
+    or not foreseeable, 101 for more than 100. protocol : full name, "" without a measurement. explanation : some
+    sentences.
     """
 
     claim: str

@@ -18,10 +18,10 @@ of which the t statistic is a function, is a Markov chain,
 because the direction of (x_1 ... x_n) is independent of its length. One numerical integral per look gives the
 probability of any pattern of crossings, whatever the scatter is; no spending function needs to be approximated.
 
-The result is one function, from the smallest p value of any look, weighted, to a p value for all looks: a sequential p
-value (Liu & Anderson 2008, JASA 103). It holds at every look at once, at the last one as well as at the one where somebody
-stops, so it goes into Holm's procedure and into all-of claims like the p value of an ordinary test (Maurer & Bretz 2013;
-Tamhane et al. 2021, Statistics in Medicine 40).
+The result is one function, from the smallest p value of any look, weighted, to a p value for all looks: a sequential
+p value (Liu & Anderson 2008, JASA 103). It holds at every look at once, at the last one as well as at the one where
+somebody stops, so it goes into Holm's procedure and into all-of claims like the p value of an ordinary test (Maurer &
+Bretz 2013; Tamhane et al. 2021, Statistics in Medicine 40).
 """
 
 from dataclasses import dataclass
@@ -162,14 +162,15 @@ def _any_later(at: FloatArray, n: int, bound: float, grid: FloatArray, log_chanc
     for start, end in ((np.full_like(at, -np.pi / 2), np.arctan(low)), (np.arctan(high), np.full_like(at, np.pi / 2))):
         angles, widths = _nodes(start, end)
         new = at[:, None] * np.cos(angles) + np.sin(angles)
-        later += (widths * _density(angles, n) * np.exp(np.interp(_as_normal(new, n + 1), grid, log_chance))).sum(axis=1)
+        then = np.exp(np.interp(_as_normal(new, n + 1), grid, log_chance))
+        later += (widths * _density(angles, n) * then).sum(axis=1)
     return np.maximum(now + later, 1e-30)  # its logarithm shall be smooth
 
 
 def _nodes(start: FloatArray, end: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Gauss-Legendre nodes and weights of the intervals from `start` to `end`, [K] -> [K, nodes]."""
     half = (end - start)[:, None] / 2
-    return (start + end)[:, None] / 2 + half * _NODES, half * _WEIGHTS
+    return np.asarray((start + end)[:, None] / 2 + half * _NODES), np.asarray(half * _WEIGHTS)
 
 
 def _density(angles: FloatArray, n: int) -> FloatArray:

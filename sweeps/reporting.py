@@ -49,7 +49,8 @@ def judge_study(store: ResultStore, study: Study, preset: Preset) -> list[Verdic
     trials = store.trials(study.name, preset.name)
     evaluations = store.evaluations(study.name, preset.name)
     names = dict.fromkeys([preset.headline, *preset.config.get("protocols", ())])
-    return judge(study.claims, {name: score_table(evaluations, trials, name, "final") for name in names})
+    tables = {name: score_table(evaluations, trials, name, "final") for name in names}
+    return judge(study.claims, tables, store.looks(study.name, preset.name))
 
 
 def is_current(store: ResultStore, study: Study, preset: Preset, out: Path) -> bool:
@@ -69,5 +70,6 @@ def _files(folder: Path) -> list[str]:
 
 
 def _fingerprint(store: ResultStore, study: Study, preset: Preset) -> str:
-    described = repr((study.question, study.claims, study.figures, preset, versions().get(PACKAGE)))
+    looks = store.looks(study.name, preset.name)
+    described = repr((study.question, study.claims, study.figures, preset, looks, versions().get(PACKAGE)))
     return f"{store.fingerprint(study.name, preset.name)} {hashlib.sha256(described.encode()).hexdigest()[:16]}"

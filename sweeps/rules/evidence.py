@@ -8,15 +8,15 @@ with other seeds.
 
 Within a claim, which says that all of its contrasts are positive:
 
-- Supported: *every* contrast lies above its boundary. The claim's p value is the largest of theirs, without correction
-  (an intersection-union test): the claim is wrongly supported only if a false contrast passes its own test.
-- Contradicted: *any* contrast lies below its boundary. Each of them is a further chance of error, so the claim's p value
-  is the smallest of theirs times their number (Bonferroni).
+- Supported: *every* contrast lies above its boundary. The claim's p value is the largest of theirs, without
+  correction (an intersection-union test): the claim is wrongly supported only if a false contrast passes its own test.
+- Contradicted: *any* contrast lies below its boundary. Each of them is a further chance of error, so the claim's
+  p value is the smallest of theirs times their number (Bonferroni).
 
-Over the claims of a study (sweeps.claims): Holm's procedure at ALPHA among all "supported", and another at ALPHA among
+Over the claims of a study (sweeps.claims): Holm's procedure at ALPHA among all "supported", another at ALPHA among
 all "contradicted". So in at most 2.5 % of studies any claim is wrongly supported, in at most 2.5 % any is wrongly
-contradicted, and in at most 5 % any verdict is wrong. Where seeds are added until verdicts fall, sweeps.looks turns each
-p value into one for all looks together, and the same rates hold for the whole procedure.
+contradicted, and in at most 5 % any verdict is wrong. Where seeds are added until verdicts fall, sweeps.looks turns
+each p value into one for all looks together, and the same rates hold for the whole procedure.
 
 Why not the bootstrap: with n seeds it knows n values and its percentile interval is too narrow; with 3 seeds it covers
 the truth in about three of four cases. Student's t is exact for normal contrasts at every n >= 2. A contrast of two

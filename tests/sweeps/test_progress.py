@@ -279,16 +279,18 @@ def test_status_and_verdicts_as_text(capsys: pytest.CaptureFixture[str]) -> None
     assert "FID at the last update, median over seeds" in text
     verdicts = [
         Verdict(claim="sn-is-robust", verdict="undecided", effect=0.512, low=-1.0, high=2.0, num_seeds=2,
-                seeds_needed=9, protocol=FID, explanation="Two seeds are too few. " + "More words. " * 20),
+                p_value=0.123, level=0.95, seeds_needed=9, protocol=FID, explanation="Two seeds are too few. " + "More words. " * 20),
         Verdict(claim="is-cheap", verdict="supported", effect=1.5, num_seeds=5, explanation="Yes."),
         Verdict(claim="unknown", verdict="contradicted", num_seeds=0, explanation="No."),
     ]  # fmt: skip
     for width in (80, 120):
         text = as_text(verdict_table(verdicts, width=width), width)
         assert all(len(line) <= width for line in text.splitlines())
-        assert re.search(r"sn-is-robust +\? undecided +0\.512 \[-1, 2\] +2 \(9\)\n    Two seeds are too few", text)
-        assert re.search(r"is-cheap +✓ supported +1\.5 +5", text)
-        assert re.search(r"unknown +✗ contradicted +— +0", text)
+        assert re.search(
+            r"sn-is-robust +\? undecided +0\.512 \[-1, 2\] +0\.12 +2 \(9\)\n    Two seeds are too few", text
+        )
+        assert re.search(r"is-cheap +✓ supported +1\.5 +— +5", text)
+        assert re.search(r"unknown +✗ contradicted +— +— +0", text)
     assert effect_text(verdicts[1]) == "1.5"
     show(plain_table(("name", "count"), [("sn", 12), ("[bold]x", 3)], title="Methods"))
     printed = capsys.readouterr().out

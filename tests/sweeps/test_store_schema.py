@@ -22,7 +22,6 @@ from sweeps.store.connect import connect, parse_url, transaction
 from sweeps.store.tables import Base
 from tests.sweeps.store_samples import DATABASES, PRESET, STUDY, evaluation, filled, fresh_database, outcome, planned
 
-
 HEAD = ScriptDirectory.from_config(schema.configuration()).get_current_head()
 
 

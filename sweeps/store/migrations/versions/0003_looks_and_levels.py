@@ -32,7 +32,7 @@ def downgrade() -> None:
 
 
 def _make_verdicts_anew(new: tuple[str, ...]) -> None:
-    """SQLite writes a column that is added into the definition in its own way; a table that is made anew is as declared."""
+    """Make the table with its rows again: a column that SQLite adds would not stand there as it is declared."""
     connection = op.get_bind()
     rows = [dict(row) for row in connection.execute(sa.text("SELECT * FROM verdicts")).mappings()]
     op.drop_table("verdicts")
@@ -53,7 +53,7 @@ def _make_verdicts_anew(new: tuple[str, ...]) -> None:
         _study_key("verdicts"),
         *(_finite(name) for name in ("effect", "low", "high", *new)),
     )
-    op.bulk_insert(table, [{name: row.get(name) for name in table.columns.keys()} for row in rows])
+    op.bulk_insert(table, [{name: row.get(name) for name in (column.name for column in table.columns)} for row in rows])
 
 
 def _name(column: str) -> sa.Column[Any]:
