@@ -59,23 +59,22 @@ class Looks:
         """The looks, in their order."""
         return range(self.first, self.last + 1)
 
-    def p_value(self, p: float, num_seeds: int) -> float:
-        """The one-sided p value over all looks of a t test that has the p value `p` at the look with `num_seeds`."""
+    def p_value(self, p: FloatArray, num_seeds: int) -> FloatArray:
+        """The one-sided p values over all looks of t tests that have the p values `p` at the look with `num_seeds`."""
         if self.first == self.last:
             return p
         logs, chances = _table(self.first, self.last)
-        weighted = float(np.log(max(p, 1e-300))) - _log_weight(num_seeds, self.last)
-        if weighted > logs[-1]:
-            return 1.0
-        return float(np.exp(chances[0] + min(0.0, weighted - logs[0]) + _rise(weighted, logs, chances)))
+        weighted = np.log(np.maximum(p, 1e-300)) - _log_weight(num_seeds, self.last)
+        found = chances[0] + np.minimum(0.0, weighted - logs[0]) + _rise(weighted, logs, chances)
+        return np.where(weighted > logs[-1], 1.0, np.exp(found))
 
     def level(self, alpha: float, num_seeds: int) -> float:
         """The one-sided level of the look with `num_seeds`, where `alpha` is promised for all looks together."""
         if self.first == self.last:
             return alpha
         logs, chances = _table(self.first, self.last)
-        wanted = float(np.log(alpha))
-        weighted = logs[0] + min(0.0, wanted - chances[0]) + _rise(wanted, chances, logs)
+        wanted = np.log(np.array(alpha))
+        weighted = logs[0] + np.minimum(0.0, wanted - chances[0]) + _rise(wanted, chances, logs)
         return float(np.exp(weighted + _log_weight(num_seeds, self.last)))
 
 
@@ -110,9 +109,9 @@ def _table(first: int, last: int) -> tuple[FloatArray, FloatArray]:
     return _finer(np.log(_LEVELS)), _finer(np.log(chances))
 
 
-def _rise(at: float, x: FloatArray, y: FloatArray) -> float:
+def _rise(at: FloatArray, x: FloatArray, y: FloatArray) -> FloatArray:
     """How much y(x) rises from the table's first entry to `at`: nothing before it."""
-    return float(np.interp(at, x, y) - y[0])
+    return np.asarray(np.interp(at, x, y) - y[0])
 
 
 def _log_weight(num_seeds: int, last: int) -> float:

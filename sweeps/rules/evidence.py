@@ -123,8 +123,7 @@ class Contrast:
     def _p_value(self, distance: float, looks: Looks) -> float:
         if self.deviation is None:
             return 1.0
-        t = distance / self.deviation * np.sqrt(self.num_seeds)
-        return max(looks.p_value(float(stdtr(self.num_seeds - 1, -t)), self.num_seeds), _COINS**self.num_seeds)
+        return float(p_values(np.array(distance / self.deviation), self.num_seeds, looks))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -195,6 +194,12 @@ def decide(evidence: Evidence, *, alpha: float = ALPHA, against: float = ALPHA) 
         num_seeds=evidence.num_seeds,
         seeds_needed=_seeds_needed(evidence, alpha, corrected) if verdict == "undecided" else None,
     )
+
+
+def p_values(effects: FloatArray, num_seeds: int, looks: Looks = ONCE) -> FloatArray:
+    """One-sided p values of means that are `effects` standard deviations above their boundaries, over `num_seeds`."""
+    tests = stdtr(num_seeds - 1.0, -effects * np.sqrt(num_seeds))
+    return np.maximum(looks.p_value(tests, num_seeds), _COINS**num_seeds)
 
 
 def least_seeds(alpha: float) -> int:

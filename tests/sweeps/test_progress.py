@@ -279,7 +279,8 @@ def test_status_and_verdicts_as_text(capsys: pytest.CaptureFixture[str]) -> None
     assert "FID at the last update, median over seeds" in text
     verdicts = [
         Verdict(claim="sn-is-robust", verdict="undecided", effect=0.512, low=-1.0, high=2.0, num_seeds=2,
-                p_value=0.123, level=0.95, seeds_needed=9, protocol=FID, explanation="Two seeds are too few. " + "More words. " * 20),
+                p_value=0.123, level=0.95, seeds_needed=9, protocol=FID,
+                explanation="Two seeds are too few. " + "More words. " * 20),
         Verdict(claim="is-cheap", verdict="supported", effect=1.5, num_seeds=5, explanation="Yes."),
         Verdict(claim="unknown", verdict="contradicted", num_seeds=0, explanation="No."),
     ]  # fmt: skip
