@@ -18,7 +18,7 @@ from sweeps.engine_interface import Attempt, Listener
 from sweeps.progress import View
 from sweeps.progress_tables import Counted, cell_text, matrix, plain_table, show, status_view, verdict_table
 from sweeps.study import STUDIES, PlannedTrial
-from sweeps.wording import duration, effect_text, short_number
+from sweeps.wording import duration, effect_text, level_text, p_text, short_number
 from tests.sweeps.store_samples import FID, evaluation, outcome, planned
 
 HEADLINE = FID[:-9]
@@ -297,6 +297,18 @@ def test_status_and_verdicts_as_text(capsys: pytest.CaptureFixture[str]) -> None
     printed = capsys.readouterr().out
     assert "Methods" in printed
     assert re.search(r"sn +12\n\[bold\]x +3", printed), "text is text, and numbers stand right"
+
+
+@pytest.mark.parametrize(
+    ("level", "text"),
+    [(0.95, "95 %"), (1 - 0.05 / 9, "99.4 %"), (1 - 0.05 / 90, "99.94 %"), (0.9, "90 %"), (None, "")],
+)
+def test_the_level_of_an_interval_in_words(level: float | None, text: str) -> None:
+    assert level_text(level) == text
+
+
+def test_p_values_in_words() -> None:
+    assert [p_text(p) for p in (None, 1.0, 0.04967, 0.0123, 1e-5)] == ["—", "1", "0.05", "0.012", "< 0.001"]
 
 
 def test_a_narrow_encoding_loses_characters_not_the_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
