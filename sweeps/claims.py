@@ -257,7 +257,9 @@ def _listed(names: Sequence[str]) -> str:
 def _explanation(decision: Decision, looks: Looks) -> str:
     limiting, count = decision.limiting, decision.num_contrasts
     seeds = f"{decision.num_seeds} seed{'s' * (decision.num_seeds != 1)}"
-    at = f", at the look with {decision.num_seeds}" if looks != ONCE else ""
+    planned = f"{looks.first} to {looks.last} seeds"
+    at = f", at the look with {decision.num_seeds} of {planned} that were planned" if looks != ONCE else ""
+    so_far = f", judged after each of {planned}" if looks != ONCE else ""
     rate = f"{100 * unseen_rate(decision.num_seeds):.0f} %"
     unseen = f"A collapse that strikes up to {rate} of seeds can be absent from all of them."
     if decision.verdict == "supported":
@@ -270,9 +272,9 @@ def _explanation(decision: Decision, looks: Looks) -> str:
     if decision.num_seeds < least:
         return f"{seeds} cannot decide, {least} are the least; so far {limiting.reading}."
     if count == 1:
-        return f"Open after {seeds}: {limiting.reading}."
+        return f"Open after {seeds}{so_far}: {limiting.reading}."
     half = decision.half_width
     against = half is not None and limiting.mean + half < limiting.contradict_below
     chance = ", not beyond chance" if against else ""
     holding = f"{decision.num_holding} of {count} comparisons hold"
-    return f"Open after {seeds}: {holding}; the weakest{chance}: {limiting.reading}."
+    return f"Open after {seeds}{so_far}: {holding}; the weakest{chance}: {limiting.reading}."

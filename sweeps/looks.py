@@ -163,7 +163,7 @@ def _any_later(at: FloatArray, n: int, bound: float, grid: FloatArray, log_chanc
         new = at[:, None] * np.cos(angles) + np.sin(angles)
         then = np.exp(np.interp(_as_normal(new, n + 1), grid, log_chance))
         later += (widths * _density(angles, n) * then).sum(axis=1)
-    return np.maximum(now + later, 1e-30)  # its logarithm shall be smooth
+    return np.asarray(np.maximum(now + later, 1e-30))  # its logarithm shall be smooth
 
 
 def _nodes(start: FloatArray, end: FloatArray) -> tuple[FloatArray, FloatArray]:
