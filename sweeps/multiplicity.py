@@ -34,3 +34,8 @@ def step_down(p_values: Sequence[float], alpha: float) -> list[Step]:
         failed = failed or p_values[index] > tested_at
         steps[int(index)] = Step(adjusted=adjusted, alpha=tested_at)
     return [steps[index] for index in range(len(order))]
+
+
+def adjusted_p_values(p_values: Sequence[float]) -> list[float]:
+    """Holm's adjusted p values: those up to a level are wrong somewhere in at most that part of all families."""
+    return [step.adjusted for step in step_down(p_values, 1.0)]

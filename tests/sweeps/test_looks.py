@@ -8,7 +8,7 @@ from scipy.stats import binom
 from sngan.errors import InputError
 from sngan.seeding import numpy_stream
 from sweeps.looks import ONCE, Looks, crossing_chance
-from sweeps.multiplicity import step_down
+from sweeps.multiplicity import adjusted_p_values, step_down
 from sweeps.statistics import FloatArray
 
 SAMPLES = 100_000
@@ -101,6 +101,8 @@ def test_holms_example() -> None:
     # The third step fails at 0.05 / 2: what was not tested has its level too.
     assert [step.alpha for step in steps] == pytest.approx([0.05 / 3, 0.05 / 2, 0.05 / 2, 0.05 / 4])
     assert step_down([], 0.05) == []
+    assert adjusted_p_values([0.04, 0.01, 0.03, 0.9]) == pytest.approx([0.09, 0.04, 0.09, 0.9])
+    assert adjusted_p_values([0.5, 0.6]) == [1.0, 1.0]
 
 
 def test_adjusted_p_values_and_levels_say_the_same() -> None:

@@ -2,8 +2,10 @@
 
 import dataclasses
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -12,7 +14,7 @@ from sngan.errors import InputError
 from sngan.results import RunOptions
 from sweeps.commands.line import run
 from sweeps.commands.options import database_url
-from sweeps.engine import EngineOptions
+from sweeps.engine import EngineOptions, EngineResult
 from sweeps.looks import Looks
 from sweeps.store import open_store
 from sweeps.study import Claim, Preset, Study, plan
@@ -103,7 +105,7 @@ def test_an_open_claim_gets_more_seeds_a_decided_one_does_not_and_the_last_is_th
     assert (similar.verdict, similar.num_seeds) == ("supported", 4), "two claims need four seeds at least"
     assert (better.verdict, better.num_seeds) == ("undecided", 6)
     assert seeds_of(out) == {"none": 4, "sn": 6, "sn-hinge": 6}
-    assert (ending.ran, len(ending.planned), len(ending.missing)) == (16, 16, 0)
+    assert (ending.ran, len(ending.sweep.planned), len(ending.missing)) == (16, 16, 0)
     assert ending.why == "Undecided after all 6 planned seeds: better."
     assert said[1:] == [
         "Open: similar, better. 9 trials more, with seeds 1 to 3.",
@@ -153,17 +155,17 @@ def test_a_stop_between_two_seeds_is_unfinished_and_the_rest_comes_later(
 ) -> None:
     from sweeps import sweep as module
 
-    real, calls = module.run, []
+    real = module.run
 
-    def stopping(*arguments: object, **options: object) -> object:
-        calls.append(arguments)
-        result = real(*arguments, **options)  # type: ignore[arg-type]
-        return dataclasses.replace(result, interrupted=True) if len(calls) == 2 else result
+    def stopping(*arguments: Any, then: Iterator[Any]) -> EngineResult:
+        result = real(*arguments, then=islice(then, 1))
+        return dataclasses.replace(result, interrupted=True)
 
     monkeypatch.setattr(module, "run", stopping)
     stopped = launched(max_seeds=5)
     assert stopped.interrupted
     assert (stopped.ran, len(stopped.missing), stopped.report, stopped.why) == (12, 2, None, "")
+    monkeypatch.undo()
     ending = launched(max_seeds=5)
     assert (ending.ran, ending.interrupted) == (2, False)
     assert [verdict.verdict for verdict in ending.verdicts] == ["supported", "undecided"]
