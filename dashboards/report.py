@@ -24,6 +24,7 @@ from dashboards.summary import Summary, estimate_text, summarize, worst_text
 from dashboards.tables import FORMATS as TABLE_FORMATS
 from dashboards.tables import Table, paper_tables, write_table
 from sweeps.claims import Verdict
+from sweeps.looks import Looks
 from sweeps.reporting import judge_study
 from sweeps.scores import ScoreTable
 from sweeps.store import ResultStore
@@ -60,10 +61,11 @@ def write_report(store: ResultStore, study: Study, preset: Preset, *, storage_di
     for table in tables:
         write_table(table, folder / "tables")
     launched = _launched(store, study, preset)
+    verdicts, looks = judge_study(store, study, preset), store.looks(study.name, preset.name)
     page = (
         _environment()
         .get_template("report.html")
-        .render(**_context(frames, summary, figures, tables, verdicts, launched))
+        .render(**_context(frames, summary, figures, tables, verdicts, looks, launched))
     )
     return write_atomically(folder / "index.html", page)
 
@@ -111,6 +113,7 @@ def _context(
     figures: list[FigureView],
     tables: tuple[Table, ...],
     verdicts: list[Verdict],
+    looks: Looks | None,
     launched: dict[str, Any],
 ) -> dict[str, Any]:
     table: ScoreTable = frames.headline
@@ -121,6 +124,7 @@ def _context(
         "progress": views.progress_view(frames.trials),
         "verdicts": views.verdict_views(verdicts, frames.study.claims),
         "verdict_counts": views.verdict_counts(verdicts),
+        "error_rates": views.error_rates(len(frames.study.claims), looks),
         "summary": summary,
         "table": table,
         "metric": metric_label(table.metric),

@@ -17,9 +17,11 @@ from dashboards.summary import MethodSummary
 from sngan.metrics.catalog import METRICS
 from sngan.metrics.protocols import parse, short_name
 from sweeps.claims import Verdict
+from sweeps.looks import Looks
 from sweeps.scores import ScoreTable
 from sweeps.store import TrialState
 from sweeps.study import Claim
+from sweeps.wording import level_text, p_text
 
 _PLOT_WIDTH = 200.0
 _SYMBOLS = {"supported": "✓", "contradicted": "✗", "undecided": "?"}
@@ -112,6 +114,9 @@ def verdict_views(verdicts: Sequence[Verdict], claims: Iterable[Claim]) -> list[
             "symbol": _SYMBOLS[verdict.verdict],
             "sentence": known[verdict.claim].sentence if verdict.claim in known else verdict.claim,
             "source": known[verdict.claim].source if verdict.claim in known else "",
+            "note": known[verdict.claim].note if verdict.claim in known else "",
+            "level": level_text(verdict.level),
+            "p_value": p_text(verdict.p_value),
             "plot": effect_plot(verdict),
             "effect": effect_text(verdict),
         }
@@ -132,6 +137,27 @@ def verdict_counts(verdicts: Sequence[Verdict]) -> str:
     """How many claims stand where: "1 supported, 0 contradicted, 8 undecided."."""
     counts: Counter[str] = Counter(verdict.verdict for verdict in verdicts)
     return ", ".join(f"{counts[name]} {name}" for name in _SYMBOLS) + "."
+
+
+def error_rates(num_claims: int, looks: Looks | None) -> str:
+    """What the verdicts of a page promise, in words: how frequent wrong ones are, and what was planned."""
+    of_all = f"of its {num_claims} claims" if num_claims > 1 else "claim"
+    promise = (
+        f"In at most 2.5 % of studies like this one any {of_all} is wrongly supported, and in at most 2.5 % wrongly "
+        "contradicted (Holm's procedure over the claims, t tests over training seeds). An interval has the level at "
+        "which its claim was tested, and leaves out the other possibility where there is a verdict; adjusted p values "
+        "are two-sided and at most 0.05 there. "
+    )
+    if looks is None:
+        return promise + (
+            "This holds for a number of seeds that was chosen beforehand: who adds seeds until a verdict falls gets "
+            "more wrong ones, unless by --until-decided."
+        )
+    return promise + (
+        f"Seeds were added while claims were open: the study was judged after every seed from {looks.first} to at most "
+        f"{looks.last}, which was fixed before the first look. Intervals and p values count all of these looks "
+        "together, and a verdict stays as it was when it fell. Seeds after the last look do not count."
+    )
 
 
 def protocol_views(frames: StudyFrames) -> list[dict[str, Any]]:

@@ -1,32 +1,50 @@
-"""Claim + scores -> verdict: what a study says about a paper's sentence, and how sure it may be.
+"""Claims + scores -> verdicts: what a study says about a paper's sentences, and how sure it may be.
 
-A verdict is "supported" or "contradicted" only when the 95 % intervals over training seeds exclude the other
-possibility (sweeps.rules.evidence says how); else it is "undecided" and says what is missing or how many
-seeds would likely decide. Fewer than three seeds decide nothing.
+A verdict is "supported" or "contradicted" only where the t tests over training seeds exclude the other possibility
+(sweeps.rules.evidence says how), else it is "undecided" and says what is missing or how many seeds would likely decide.
+
+What is promised: among *all* claims of a study, any is wrongly supported in at most 2.5 % of studies, and any is
+wrongly contradicted in at most 2.5 %; so any verdict is wrong in at most 5 %. Holm's procedure (sweeps.multiplicity)
+gives that, however the claims depend on each other, once over the p values of "supported" and once over those of
+"contradicted". A claim that nobody can judge yet counts like the others, so the promise does not change while a study
+grows.
+
+A study without planned looks is judged once, on all seeds that are complete for a claim. With planned looks
+(sweeps.looks) it is judged again after every seed, on seeds 0 to n - 1 alone, and a verdict stays as it was at the look
+where it fell. All of it follows from the scores and the plan: judging again replays the looks, and needs no memory.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
 
 import numpy as np
 
 from sngan.fields import decode
+from sweeps.looks import ONCE, Looks
 from sweeps.measures import MEASURES
-from sweeps.rules import RULES, Decision, Rule, decide
-from sweeps.rules.evidence import MAX_SEEDS, MIN_SEEDS, VerdictName, unseen_rate
+from sweeps.multiplicity import Step, step_down
+from sweeps.rules import RULES, Decision, Evidence, Rule, decide
+from sweeps.rules.evidence import ALPHA, MAX_SEEDS, VerdictName, least_seeds, unseen_rate
 from sweeps.scores import ScoreTable
 from sweeps.study import Claim
+
+_NAMED = 8  # missing things that are named one by one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """What the scores say about one claim.
 
-    claim : its name. effect, low, high : mean over seeds of the contrast that decided or stands in the way,
-    and its 95 % interval; None where it cannot be computed. effect_label : what that contrast measures, and
-    its unit. num_seeds : complete seeds behind the weakest contrast. seeds_needed : seeds in all that would
-    likely decide, None when decided or not foreseeable, 101 for more than 100. protocol : full name, ""
-    without a measurement. explanation : one or two sentences.
+    claim : its name. effect, low, high : mean over seeds of the contrast that decided or stands in the way, and its
+    interval; None where it cannot be computed. level : coverage of that interval, 0 to 1: the one at which Holm's
+    procedure tested the claim, so that the interval excludes the boundary where the claim is decided; with planned
+    looks it holds for all of them together. p_value : two-sided, corrected for claims, contrasts and looks; at most
+    0.05 for a verdict, None without a test. effect_label : what the effect measures, and its unit. num_seeds :
+    complete seeds behind the weakest contrast. seeds_needed : seeds in all that would likely decide, None when decided
+    or not foreseeable, 101 for more than 100. protocol : full name, "" without a measurement. explanation : some
+    sentences.
     """
 
     claim: str
@@ -34,6 +52,8 @@ class Verdict:
     effect: float | None = None
     low: float | None = None
     high: float | None = None
+    level: float | None = None
+    p_value: float | None = None
     effect_label: str = ""
     num_seeds: int = 0
     seeds_needed: int | None = None
@@ -48,14 +68,20 @@ class Verdict:
         return str(self.seeds_needed) if self.seeds_needed <= MAX_SEEDS else f"more than {MAX_SEEDS}"
 
 
-def judge(claims: Sequence[Claim], tables: Mapping[str, ScoreTable]) -> list[Verdict]:
-    """One verdict per claim, in their order.
+def judge(claims: Sequence[Claim], tables: Mapping[str, ScoreTable], looks: Looks | None = None) -> list[Verdict]:
+    """One verdict per claim, in their order. `claims` are all that are judged together: each costs the others power.
 
     `tables` holds score tables by any name; a claim is judged on the first one with its metric, so the
     headline protocol stands first. Give tables of final scores: the best over all evaluations is chosen with
-    hindsight. Raises InputError for a claim whose rule or arguments do not exist.
+    hindsight. `looks`: the numbers of seeds at which the study is judged, where that was planned.
+    Raises InputError for a claim whose rule or arguments do not exist.
     """
-    return [_judge(claim, tables) for claim in claims]
+    cases = [_Case(claim, tables, looks or ONCE) for claim in claims]
+    if looks is None:
+        _judge_together(cases, [case.table for case in cases])
+    for number in looks.numbers_of_seeds if looks else ():
+        _judge_together(cases, [case.table_at(number) for case in cases])
+    return [case.conclude() for case in cases]
 
 
 def rule_of(claim: Claim) -> Rule:
@@ -63,81 +89,199 @@ def rule_of(claim: Claim) -> Rule:
     return decode(RULES[claim.rule], claim.contrast, f"claim {claim.name}")
 
 
-def _judge(claim: Claim, tables: Mapping[str, ScoreTable]) -> Verdict:
-    rule = rule_of(claim)
-    table = next((table for table in tables.values() if table.metric == rule.metric), None)
-    if table is None:
-        name = MEASURES[rule.metric].title if rule.metric in MEASURES else rule.metric.upper()
-        return _open(claim, f"{name[0].upper()}{name[1:]} was not measured.", "")
-    found = _judge_on(claim, rule, table)
-    if rule.datasets and table.dataset and table.dataset not in rule.datasets:
-        about = f"This is about {table.dataset}; the claim speaks of {' and '.join(rule.datasets)}."
-        found = replace(found, explanation=f"{found.explanation} {about}")
-    return found
+def first_look(num_claims: int) -> int:
+    """The fewest seeds at which any of so many claims can get a verdict."""
+    return least_seeds(ALPHA / num_claims)
 
 
-def _judge_on(claim: Claim, rule: Rule, table: ScoreTable) -> Verdict:
-    if missing := _missing(rule, table):
-        return _open(claim, f"No result yet for {missing}.", table.protocol)
-    contrasts = rule.contrasts(table)
-    if min(contrast.num_seeds for contrast in contrasts) == 0:
-        return _open(claim, "No seed has a result for all methods and settings that are compared.", table.protocol)
-    return _verdict(claim, decide(contrasts), table)
+def _judge_together(cases: Sequence["_Case"], tables: Sequence[ScoreTable | None]) -> None:
+    """One look at every open claim that has a table for it; then Holm's procedure over all claims."""
+    for case, table in zip(cases, tables, strict=True):
+        if table is not None and not case.decided:
+            case.look(table)
+    supported = step_down([case.p_supported for case in cases], ALPHA)
+    contradicted = step_down([case.p_contradicted for case in cases], ALPHA)
+    for case, *steps in zip(cases, supported, contradicted, strict=True):
+        if not case.decided:
+            case.weigh(*steps)
 
 
-def _open(claim: Claim, explanation: str, protocol: str) -> Verdict:
-    return Verdict(claim=claim.name, verdict="undecided", protocol=protocol, explanation=explanation)
+class _Case:
+    """A claim while it is judged: the strongest evidence of any look for and against it, and what follows."""
+
+    def __init__(self, claim: Claim, tables: Mapping[str, ScoreTable], looks: Looks) -> None:
+        self.claim = claim
+        self.rule = rule_of(claim)
+        self._looks = looks
+        self._measured = next((table for table in tables.values() if table.metric == self.rule.metric), None)
+        self._lacks = self._missing()
+        self._newest: Evidence | None = None
+        self._for: Evidence | None = None
+        self._against: Evidence | None = None
+        self._decision: Decision | None = None
+        self._p_value = 1.0
+
+    @property
+    def decided(self) -> bool:
+        """Whether a verdict has fallen: it stays."""
+        return self._decision is not None and self._decision.verdict != "undecided"
+
+    @property
+    def p_supported(self) -> float:
+        """The smallest p value of "supported" at any look so far."""
+        return self._for.p_supported if self._for else 1.0
+
+    @property
+    def p_contradicted(self) -> float:
+        """The smallest p value of "contradicted" at any look so far."""
+        return self._against.p_contradicted if self._against else 1.0
+
+    @property
+    def table(self) -> ScoreTable | None:
+        """The scores that it is judged on; None where some method or setting has none at all."""
+        return None if self._lacks else self._measured
+
+    def table_at(self, number: int) -> ScoreTable | None:
+        """The scores of seeds 0 to `number` - 1, None while one of them is incomplete."""
+        return self.table.first_seeds(number) if self.table and self._seeds_in_a_row >= number else None
+
+    def look(self, table: ScoreTable) -> None:
+        """Take the evidence of one look into account."""
+        found = Evidence(contrasts=self.rule.contrasts(table), looks=self._looks)
+        self._newest = found
+        if not self._for or found.p_supported < self._for.p_supported:
+            self._for = found
+        if not self._against or found.p_contradicted < self._against.p_contradicted:
+            self._against = found
+
+    def weigh(self, supported: Step, contradicted: Step) -> None:
+        """Decide by the levels at which Holm's procedure tests this claim now."""
+        chosen = self._newest
+        if self.p_supported <= supported.alpha:
+            chosen = self._for
+        elif self.p_contradicted <= contradicted.alpha:
+            chosen = self._against
+        if chosen is not None and chosen.num_seeds:
+            self._decision = decide(chosen, alpha=supported.alpha, against=contradicted.alpha)
+            self._p_value = min(1.0, 2 * min(supported.adjusted, contradicted.adjusted))
+
+    def conclude(self) -> Verdict:
+        """The verdict after the last look."""
+        table, decision = self._measured, self._decision
+        if table is None:
+            return self._open(f"{_measured_name(self.rule.metric)} was not measured.")
+        if self._lacks:
+            return self._open(f"No result yet for {self._lacks}.")
+        if decision is None:
+            return self._before_the_first_look(table)
+        limiting, half = decision.limiting, decision.half_width
+        # Differences of scores and rank correlations lie in [-1, 1]; a t interval does not know.
+        low, high = (None, None) if half is None else (max(-1.0, limiting.mean - half), min(1.0, limiting.mean + half))
+        seeds_needed, last = decision.seeds_needed, self._looks.last
+        beyond_plan = self._looks != ONCE and seeds_needed is not None and seeds_needed > last
+        said = [_explanation(decision, self._looks)]
+        said += [f"As things stand, the {last} seeds that are planned will not decide it."] * beyond_plan
+        return Verdict(
+            claim=self.claim.name,
+            verdict=decision.verdict,
+            effect=limiting.mean,
+            low=low,
+            high=high,
+            level=None if half is None else decision.level,
+            p_value=self._p_value,
+            effect_label=f"{limiting.label} ({limiting.unit})",
+            num_seeds=decision.num_seeds,
+            seeds_needed=None if beyond_plan else seeds_needed,
+            protocol=table.protocol,
+            explanation=" ".join([*said, *self._left_out(table), *self.rule.remarks(table)]),
+        )
+
+    def _open(self, *sentences: str) -> Verdict:
+        table = self._measured
+        if table is None:
+            return Verdict(claim=self.claim.name, verdict="undecided", explanation=" ".join(sentences))
+        return Verdict(
+            claim=self.claim.name,
+            verdict="undecided",
+            protocol=table.protocol,
+            explanation=" ".join([*sentences, *self.rule.remarks(table)]),
+        )
+
+    def _before_the_first_look(self, table: ScoreTable) -> Verdict:
+        if self._looks == ONCE:
+            return self._open("No seed has a result for all methods and settings that are compared.")
+        words = f"It is judged with {self._looks.first} seeds for the first time; {self._seeds_in_a_row} are complete."
+        return self._open(words, *self._left_out(table))
+
+    def _missing(self) -> str:
+        """Methods, settings or cells without any result, in words; "" when there is one for each."""
+        table, rule = self._measured, self.rule
+        if table is None:
+            return ""
+        absent = [f"method {name}" for name in rule.methods if name not in table.methods]
+        absent += [f"setting {name}" for name in rule.settings if name not in table.settings]
+        return _listed(absent or [cell for cell, runs in self._cells(table) if np.isnan(runs).all()])
+
+    def _cells(self, table: ScoreTable) -> list[tuple[str, np.ndarray]]:
+        """The cells that the claim needs, in words, with their scores [K]."""
+        runs = {name: table.pick(name, self.rule.settings) for name in self.rule.methods}
+        pairs = product(self.rule.methods, enumerate(self.rule.settings))
+        return [(f"{method} at {setting}", runs[method][index]) for method, (index, setting) in pairs]
+
+    def _complete(self, table: ScoreTable) -> np.ndarray:
+        """Which of the table's seeds have a result in every cell that the claim needs."""
+        return np.asarray(~np.isnan(np.stack([runs for _, runs in self._cells(table)])).any(axis=0))
+
+    @cached_property
+    def _seeds_in_a_row(self) -> int:
+        """How many of the seeds 0, 1, 2 ... are complete before the first that is not."""
+        if self.table is None:
+            return 0
+        complete = {seed for seed, whole in zip(self.table.seeds, self._complete(self.table), strict=True) if whole}
+        return next(number for number in range(len(complete) + 1) if number not in complete)
+
+    def _left_out(self, table: ScoreTable) -> list[str]:
+        """A sentence on seeds that do not count because a run of theirs is missing, and on which; else none."""
+        complete = self._complete(table)
+        # A claim that is decided gets no further seeds of its own, only those that it shares with others.
+        if complete.all() or (self.decided and self._looks != ONCE):
+            return []
+        seeds = [str(seed) for seed, whole in zip(table.seeds, complete, strict=True) if not whole]
+        cells = _listed([cell for cell, runs in self._cells(table) if np.isnan(runs).any()])
+        return [f"Left out: seed{'s' * (len(seeds) > 1)} {', '.join(seeds)}, for lack of a result for {cells}."]
 
 
-def _missing(rule: Rule, table: ScoreTable) -> str:
-    """Methods, settings or cells without any result, in words; "" when there is one for each."""
-    absent = [f"method {name}" for name in rule.methods if name not in table.methods]
-    absent += [f"setting {name}" for name in rule.settings if name not in table.settings]
-    absent = absent or [
-        f"{method} at {setting}"
-        for method in rule.methods
-        for setting, runs in zip(rule.settings, table.pick(method, rule.settings), strict=True)
-        if np.isnan(runs).all()
-    ]
-    return ", ".join(absent[:8]) + (f" and {len(absent) - 8} more" if len(absent) > 8 else "")
+def _measured_name(metric: str) -> str:
+    """A metric or measure at the beginning of a sentence."""
+    name = MEASURES[metric].title if metric in MEASURES else metric.upper()
+    return f"{name[0].upper()}{name[1:]}"
 
 
-def _verdict(claim: Claim, decision: Decision, table: ScoreTable) -> Verdict:
-    limiting = decision.limiting
-    half = limiting.half_width()
-    # Differences of scores and rank correlations lie in [-1, 1]; a t interval does not know.
-    low, high = (None, None) if half is None else (max(-1.0, limiting.mean - half), min(1.0, limiting.mean + half))
-    return Verdict(
-        claim=claim.name,
-        verdict=decision.verdict,
-        effect=limiting.mean,
-        low=low,
-        high=high,
-        effect_label=f"{limiting.label} ({limiting.unit})",
-        num_seeds=decision.num_seeds,
-        seeds_needed=decision.seeds_needed,
-        protocol=table.protocol,
-        explanation=_explanation(decision),
-    )
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
 
 
-def _explanation(decision: Decision) -> str:
+def _explanation(decision: Decision, looks: Looks) -> str:
     limiting, count = decision.limiting, decision.num_contrasts
     seeds = f"{decision.num_seeds} seed{'s' * (decision.num_seeds != 1)}"
+    planned = f"{looks.first} to {looks.last} seeds"
+    at = f", at the look with {decision.num_seeds} of {planned} that were planned" if looks != ONCE else ""
+    so_far = f", judged after each of {planned}" if looks != ONCE else ""
     rate = f"{100 * unseen_rate(decision.num_seeds):.0f} %"
     unseen = f"A collapse that strikes up to {rate} of seeds can be absent from all of them."
     if decision.verdict == "supported":
-        every = f"Each of the {count} comparisons holds over {seeds}; the closest: "
-        return f"{every if count > 1 else f'Holds over {seeds}: '}{limiting.reading}. {unseen}"
+        every = f"Each of the {count} comparisons holds over {seeds}{at}; the closest: "
+        return f"{every if count > 1 else f'Holds over {seeds}{at}: '}{limiting.reading}. {unseen}"
     if decision.verdict == "contradicted":
         corrected = f", also corrected for {count} comparisons" if count > 1 else ""
-        return f"The interval over {seeds} excludes it{corrected}: {limiting.reading}. {unseen}"
-    if decision.num_seeds < MIN_SEEDS:
-        return f"{seeds} cannot decide, {MIN_SEEDS} are the least; so far {limiting.reading}."
+        return f"The interval over {seeds} excludes it{at}{corrected}: {limiting.reading}. {unseen}"
+    least = least_seeds((1 - decision.level) / 2)
+    if decision.num_seeds < least:
+        return f"{seeds} cannot decide, {least} are the least; so far {limiting.reading}."
     if count == 1:
-        return f"Open after {seeds}: {limiting.reading}."
-    half = limiting.half_width()
+        return f"Open after {seeds}{so_far}: {limiting.reading}."
+    half = decision.half_width
     against = half is not None and limiting.mean + half < limiting.contradict_below
     chance = ", not beyond chance" if against else ""
     holding = f"{decision.num_holding} of {count} comparisons hold"
-    return f"Open after {seeds}: {holding}; the weakest{chance}: {limiting.reading}."
+    return f"Open after {seeds}{so_far}: {holding}; the weakest{chance}: {limiting.reading}."

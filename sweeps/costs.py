@@ -31,6 +31,15 @@ class CostEstimate:
         """Seconds of all trials whose cost is known, one after another."""
         return sum(value for value in self.seconds.values() if value is not None)
 
+    def of(self, trials: Iterable[PlannedTrial]) -> "CostEstimate":
+        """The part of the estimate that is about some of the trials."""
+        return CostEstimate(seconds={t.digest: self.seconds[t.digest] for t in trials}, unmeasured=self.unmeasured)
+
+    def wall_s(self, slots: int) -> float | None:
+        """Seconds with so many trials at a time; None where no cost is known. Those of unknown cost count nothing."""
+        known = [value for value in self.seconds.values() if value is not None]
+        return max(self.known_s / slots, max(known)) if known else None
+
     @property
     def num_unknown(self) -> int:
         """How many trials have no comparable measurement."""

@@ -16,7 +16,7 @@ from sngan.methods import METHODS
 from sweeps.board import Board, Cell
 from sweeps.claims import Verdict
 from sweeps.study import PlannedTrial
-from sweeps.wording import duration, effect_text, short_number
+from sweeps.wording import duration, effect_text, level_text, p_text, short_number
 
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 STYLES = {
@@ -139,27 +139,29 @@ def status_view(board: Board, title: str, *, width: int) -> Group:
 
 
 def verdict_table(verdicts: Sequence[Verdict], *, width: int) -> Group:
-    """Claim, verdict, effect with its 95 % interval, seeds used (and needed to decide); below each, why."""
-    rows = [("claim", "verdict", "effect [95 % interval]", "seeds (needed)")]
+    """Claim, verdict, effect with its interval, adjusted p, seeds used (and needed to decide); below each, why."""
+    rows = [("claim", "verdict", "effect [interval]", "adjusted p", "seeds (needed)")]
     rows += [
         (
             verdict.claim,
             f"{_VERDICT_MARKS[verdict.verdict][0]} {verdict.verdict}",
             effect_text(verdict),
+            p_text(verdict.p_value),
             f"{verdict.num_seeds} ({verdict.seeds_needed_text})" if verdict.seeds_needed else f"{verdict.num_seeds}",
         )
         for verdict in verdicts
     ]
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    claim, name, effect, seeds = rows[0]
-    heads = f"{claim:{widths[0]}}  {name:{widths[1]}}  {effect:{widths[2]}}  {seeds}"
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    claim, name, effect, p_value, seeds = rows[0]
+    heads = f"{claim:{widths[0]}}  {name:{widths[1]}}  {effect:{widths[2]}}  {p_value:{widths[3]}}  {seeds}"
     parts: list[RenderableType] = [Text(heads, style="bold", no_wrap=True, overflow="ellipsis")]
-    for verdict, (claim, name, effect, seeds) in zip(verdicts, rows[1:], strict=True):
+    for verdict, (claim, name, effect, p_value, seeds) in zip(verdicts, rows[1:], strict=True):
         style = _VERDICT_MARKS[verdict.verdict][1]
         named = (f"{name:{widths[1]}}", style)
-        line = Text.assemble(f"{claim:{widths[0]}}  ", named, f"  {effect:{widths[2]}}  {seeds}")
+        line = Text.assemble(f"{claim:{widths[0]}}  ", named, f"  {effect:{widths[2]}}  {p_value:{widths[3]}}  {seeds}")
         line.no_wrap, line.overflow = True, "ellipsis"
-        why = Padding(Text(verdict.explanation, style="dim"), (0, 0, 0, 4), expand=False)
+        level = f" ({level_text(verdict.level)} interval)" if verdict.level else ""
+        why = Padding(Text(verdict.explanation + level, style="dim"), (0, 0, 0, 4), expand=False)
         parts += [line, Constrain(why, min(width, _READABLE))]
     return Group(*parts)
 

@@ -19,7 +19,8 @@ import numpy as np
 from scipy.special import chdtrc
 from scipy.stats import rankdata
 
-from sweeps.rules.evidence import MIN_SEEDS
+from sweeps.multiplicity import adjusted_p_values
+from sweeps.rules.evidence import ALPHA, least_seeds
 from sweeps.scores import ScoreTable
 from sweeps.statistics import LEVEL, FloatArray
 
@@ -66,7 +67,7 @@ def compare_ranks(table: ScoreTable) -> RankComparison | None:
     order = np.argsort(ranks.mean(axis=1), kind="stable")
     methods = tuple(table.methods[present[position]] for position in order)
     statistic, p_value = friedman(ranks)
-    pairs = _pairs(methods, blocks[order]) if num_seeds >= MIN_SEEDS else ()
+    pairs = _pairs(methods, blocks[order]) if num_seeds >= least_seeds(ALPHA) else ()
     return RankComparison(
         methods=methods,
         mean_ranks=tuple(map(float, ranks.mean(axis=1)[order])),
@@ -115,21 +116,12 @@ def wilcoxon(differences: FloatArray) -> float:
     return min(1.0, float(chances[distance >= abs(2 * positive - total)].sum()))
 
 
-def holm(p_values: FloatArray) -> FloatArray:
-    """Holm's adjusted p values [n]: those below a level are wrong somewhere in at most that part of all families."""
-    order = np.argsort(p_values)
-    factors = np.arange(len(p_values), 0, -1)
-    adjusted = np.empty_like(p_values)
-    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(p_values[order] * factors))
-    return adjusted
-
-
 def _pairs(methods: tuple[str, ...], blocks: FloatArray) -> tuple[PairTest, ...]:
     found = list(combinations(range(len(methods)), 2))
-    p_values = np.array([wilcoxon(blocks[i] - blocks[j]) for i, j in found])
+    p_values = [wilcoxon(blocks[i] - blocks[j]) for i, j in found]
     return tuple(
-        PairTest(first=methods[i], second=methods[j], p_value=float(p), adjusted=float(adjusted))
-        for (i, j), p, adjusted in zip(found, p_values, holm(p_values), strict=True)
+        PairTest(first=methods[i], second=methods[j], p_value=p, adjusted=adjusted)
+        for (i, j), p, adjusted in zip(found, p_values, adjusted_p_values(p_values), strict=True)
     )
 
 

@@ -57,7 +57,7 @@ def judge_study(store: ResultStore, study: Study, preset: Preset) -> list[Verdic
     if measures:
         diagnostics = store.diagnostics(study.name, preset.name)
         tables |= {name: measure_table(diagnostics, trials, name) for name in measures}
-    return judge(study.claims, tables)
+    return judge(study.claims, tables, store.looks(study.name, preset.name))
 
 
 def is_current(store: ResultStore, study: Study, preset: Preset, out: Path) -> bool:
@@ -77,5 +77,6 @@ def _files(folder: Path) -> list[str]:
 
 
 def _fingerprint(store: ResultStore, study: Study, preset: Preset) -> str:
-    described = repr((study.question, study.claims, study.figures, preset, versions().get(PACKAGE)))
+    looks = store.looks(study.name, preset.name)
+    described = repr((study.question, study.claims, study.figures, preset, looks, versions().get(PACKAGE)))
     return f"{store.fingerprint(study.name, preset.name)} {hashlib.sha256(described.encode()).hexdigest()[:16]}"

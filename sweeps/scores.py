@@ -8,7 +8,7 @@ training never meet in one table: each of these is an InputError.
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -178,6 +178,16 @@ class ScoreTable:
     def pick_ordered(self, method: str, settings: Sequence[str] | None = None) -> FloatArray:
         """The same runs in the metric's units, diverged ones at the worst end."""
         return self._of(self.ordered, method, settings)
+
+    def first_seeds(self, number: int) -> "ScoreTable":
+        """The same table with the seeds from 0 to `number` - 1 alone."""
+        kept = [index for index, seed in enumerate(self.seeds) if seed < number]
+        return replace(
+            self,
+            seeds=tuple(self.seeds[index] for index in kept),
+            values=self.values[..., kept],
+            diverged=self.diverged[..., kept],
+        )
 
     def _of(self, array: FloatArray, method: str, settings: Sequence[str] | None) -> FloatArray:
         rows = [self.settings.index(name) for name in (self.settings if settings is None else settings)]

@@ -18,7 +18,8 @@ class Claim:
 
     source : paper, section or figure. sentence : the claim in our words. rule : name of the rule in
     sweeps.rules that turns scores into contrasts. contrast : the rule's arguments (methods compared, settings,
-    margin ...), each documented by the rule.
+    margin ...), each documented by the rule. note : what a reader must know beside it, such as a number of the same
+    paper that says otherwise, with its source; or "".
     """
 
     name: str
@@ -26,6 +27,7 @@ class Claim:
     sentence: str
     rule: str
     contrast: Mapping[str, Any]
+    note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

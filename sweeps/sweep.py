@@ -25,6 +25,7 @@ from sweeps.searching import Searches
 from sweeps.store import ResultStore, TrialState, open_store
 from sweeps.study import PlannedTrial, Preset, Study
 from sweeps.tracking import Mirror
+from sweeps.until_decided import Candidates, Rounds, UntilDecided
 
 _LAST_SYNC_S = 15.0  # how long the end of a launch waits for MLflow
 _LAST_SYNC_OF_A_STOP_S = 2.0
@@ -36,7 +37,8 @@ class Sweep:
 
     study, preset : as varied by the user. trials : the plan. searches : what proposes the trials of a preset with a
     search; the plan then holds those that are known. out : folder of results, absolute. database : URL of the store.
-    mlflow : URI of the mirror, or None. command : the command line, for provenance.
+    mlflow : URI of the mirror, or None. command : the command line, for provenance. until : add seeds to the plan while
+    claims are open, or None.
     """
 
     study: Study
@@ -48,6 +50,7 @@ class Sweep:
     mlflow: str | None
     command: Sequence[str]
     searches: Searches | None = None
+    until: UntilDecided | None = None
 
     @property
     def key(self) -> tuple[str, str]:
@@ -72,6 +75,10 @@ class Sweep:
         """Trials that the searches have not proposed yet."""
         return 0 if self.searches is None else self.searches.num_trials - len(self.trials)
 
+    def with_more(self, trials: Sequence[PlannedTrial]) -> "Sweep":
+        """The same sweep with further trials."""
+        return dataclasses.replace(self, trials=[*self.trials, *trials])
+
     def proposed(self, store: ResultStore | None) -> "Sweep":
         """The sweep with what its searches want by now; itself where the plan is fixed."""
         if self.searches is None:
@@ -85,7 +92,8 @@ class Ending:
 
     sweep : with all trials that were planned in the end. missing : those of them without a result. failed : digest ->
     error of those that were given up. ran : trials that got their result now. report, verdicts : None and empty where
-    a stop came before. mlflow_page : address of the trials in MLflow's pages, where MLflow was reached.
+    a stop came before. mlflow_page : address of the trials in MLflow's pages, where MLflow was reached. why : why no
+    more seeds were added, where that was asked for.
     """
 
     sweep: Sweep
@@ -96,6 +104,7 @@ class Ending:
     report: Path | None
     verdicts: Sequence[Verdict] = ()
     mlflow_page: str | None = None
+    why: str = ""
 
 
 def launch(sweep: Sweep, say: Callable[[str], None]) -> Ending:
@@ -108,10 +117,16 @@ def launch(sweep: Sweep, say: Callable[[str], None]) -> Ending:
     with open_store(sweep.database) as store, only_launch(sweep.out, store, sweep.name):
         sweep = sweep.proposed(store)
         refuse_mixtures(store.trials(*sweep.key), sweep.trials)
+        rounds = _rounds(sweep, store)
         missing = missing_trials(sweep, store.known_states(sweep.planned))
         if missing:
-            return _run_missing(sweep, store, missing, say)
+            return _run_missing(sweep, store, missing, rounds, say)
         store.register(*sweep.key, _description(sweep), sweep.trials)
+        if rounds is not None:
+            rounds.remember()
+            if missing := rounds.further():
+                say(rounds.said)
+                return _run_missing(sweep.with_more(missing), store, missing, rounds, say)
         verdicts: Sequence[Verdict]
         if is_current(store, sweep.study, sweep.preset, sweep.out):
             page = report_folder(sweep.out, sweep.study, sweep.preset) / "index.html"
@@ -119,11 +134,37 @@ def launch(sweep: Sweep, say: Callable[[str], None]) -> Ending:
         else:
             with _Mirrored(sweep, store):
                 page, verdicts = conclude(store, sweep.study, sweep.preset, sweep.out)
-        return Ending(sweep=sweep, missing=(), failed={}, ran=0, interrupted=False, report=page, verdicts=verdicts)
+        return Ending(
+            sweep=sweep,
+            missing=(),
+            failed={},
+            ran=0,
+            interrupted=False,
+            report=page,
+            verdicts=verdicts,
+            why=rounds.said if rounds else "",
+        )
+
+
+def _rounds(sweep: Sweep, store: ResultStore) -> Rounds | None:
+    """The seeds that come after the plan; None where none do."""
+    if sweep.until is None:
+        return None
+    candidates = Candidates.of(sweep.study, sweep.preset, sweep.trials, sweep.until, store.looks(*sweep.key))
+
+    def expected_s(trials: Sequence[PlannedTrial]) -> float | None:
+        estimated = estimate(trials, store.expected_costs(), device=device_kind(sweep.engine))
+        return estimated.wall_s(num_slots(sweep.engine))
+
+    return Rounds(store, sweep.study, sweep.preset, candidates, max_s=sweep.until.max_s, expected_s=expected_s)
 
 
 def _run_missing(
-    sweep: Sweep, store: ResultStore, missing: Sequence[PlannedTrial], say: Callable[[str], None]
+    sweep: Sweep,
+    store: ResultStore,
+    missing: Sequence[PlannedTrial],
+    rounds: Rounds | None,
+    say: Callable[[str], None],
 ) -> Ending:
     say(f"{len(missing)} of {len(sweep.planned)} trials to run; preparing the data ...")
     about = provenance.collect(sweep.command)
@@ -132,23 +173,43 @@ def _run_missing(
     inputs = describe_inputs(missing[0].config, dataclasses.replace(sweep.engine.run, device="cpu"))
     _refuse_other_inputs(sweep, store, inputs)
     store.register(*sweep.key, _description(sweep), sweep.trials)
+    if rounds is not None:
+        rounds.remember()
     store.set_provenance(*sweep.key, {**about, "inputs": inputs, **plugins.described()})
     store.requeue(sweep.planned)
     estimated = estimate(sweep.trials, store.expected_costs(), device=device_kind(sweep.engine))
     with _Mirrored(sweep, store) as mirror:
         with _view(sweep, store, estimated) as view:
             later = _later_rounds(sweep, store, view.board)
+            if rounds is not None:
+                later = _further_seeds(sweep, store, view.board, rounds, say)
             engine = dataclasses.replace(sweep.engine, plugins=plugins.keep(sweep.out))
             listeners = Listeners(StoreWriter(store), view)
             result = run(in_order(missing, estimated), engine, listeners, then=later)
         sweep, states = sweep.proposed(store), store.states(*sweep.key)
+        sweep = sweep.with_more(rounds.begun if rounds else ())
         left = missing_trials(sweep, states)
+        if rounds is not None and result.interrupted and not left:
+            left = rounds.further()
         if result.interrupted and left:
             store.requeue(trial.digest for trial in left if trial.digest in states.keys() - result.failed.keys())
             mirror.hurried = True
             return _ending(sweep, left, result, report=None)
         page, verdicts = conclude(store, sweep.study, sweep.preset, sweep.out)
-    return _ending(sweep, left, result, report=page, verdicts=verdicts, mlflow_page=mirror.page)
+    why = "" if rounds is None or left else rounds.said
+    return _ending(sweep, left, result, report=page, verdicts=verdicts, mlflow_page=mirror.page, why=why)
+
+
+def _further_seeds(
+    sweep: Sweep, store: ResultStore, board: Board, rounds: Rounds, say: Callable[[str], None]
+) -> Iterator[Sequence[PlannedTrial]]:
+    """The next seeds of the claims that are open, round after round; nothing after one that failed."""
+    while not missing_trials(sweep, store.states(*sweep.key)) and (new := rounds.further()):
+        say(rounds.said)
+        sweep = sweep.with_more(new)
+        store.register(*sweep.key, _description(sweep), new)
+        board.expect(new, store.states(*sweep.key), to_come=0)
+        yield in_order(new, estimate(new, store.expected_costs(), device=device_kind(sweep.engine)))
 
 
 def _later_rounds(sweep: Sweep, store: ResultStore, board: Board) -> Iterator[Sequence[PlannedTrial]]:
@@ -187,6 +248,7 @@ def _ending(
     report: Path | None,
     verdicts: Sequence[Verdict] = (),
     mlflow_page: str | None = None,
+    why: str = "",
 ) -> Ending:
     return Ending(
         sweep=sweep,
@@ -197,6 +259,7 @@ def _ending(
         report=report,
         verdicts=verdicts,
         mlflow_page=mlflow_page,
+        why=why,
     )
 
 

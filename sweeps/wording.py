@@ -33,8 +33,30 @@ def short_number(value: float | None) -> str:
     return f"{value:.3f}"
 
 
+def level_text(level: float | None) -> str:
+    """The level of an interval in as many digits as tell it from 1: "95 %", "99.4 %"; "" without one."""
+    if level is None:
+        return ""
+    percent = 100 * level
+    return (
+        f"{percent:.0f} %" if round(percent, 1) == round(percent) < 100 else f"{percent:.{_digits(100 - percent)}f} %"
+    )
+
+
+def p_text(p_value: float | None) -> str:
+    """A p value in two digits: "0.031", "< 0.001"; "—" without one."""
+    if p_value is None:
+        return "—"
+    return "< 0.001" if p_value < 0.001 else f"{p_value:.2g}"
+
+
+def _digits(rest: float) -> int:
+    """Decimals that show a number below 10 in one digit."""
+    return next((digits for digits in range(1, 6) if rest >= 10**-digits), 6)
+
+
 def effect_text(verdict: Verdict) -> str:
-    """Effect and interval: "1.23 [0.98, 1.48]", or "—"."""
+    """Effect and interval: "1.23 [0.98, 1.48]", or "—"; `level_text` says which interval it is."""
     if verdict.effect is None:
         return "—"
     interval = "" if verdict.low is None or verdict.high is None else f" [{verdict.low:.3g}, {verdict.high:.3g}]"

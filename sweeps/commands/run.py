@@ -1,5 +1,6 @@
 """The command of every study: run what is missing, judge, report."""
 
+import contextlib
 import os
 import shlex
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from typing import Any
 import click
 
 from sngan.errors import InputError
+from sngan.fields import require
 from sngan.places import default_cache_dir
 from sngan.results import RunOptions
 from sngan.trial import check_names
@@ -24,7 +26,8 @@ from sweeps.searching import searches_of
 from sweeps.signals import UNFINISHED
 from sweeps.store import ResultStore, open_store
 from sweeps.study import STUDIES, PlannedTrial, Study, plan
-from sweeps.sweep import Ending, Sweep, device_kind, in_order, launch, missing_trials
+from sweeps.sweep import Ending, Sweep, device_kind, in_order, launch
+from sweeps.until_decided import Candidates, UntilDecided
 from sweeps.wording import counted, duration
 
 FAILED = 1
@@ -63,6 +66,18 @@ def _run_options(command: Any) -> Any:
             click.option("--methods", metavar="NAMES", help="Methods, with commas.  [default: the preset's]"),
             click.option("--settings", metavar="NAMES", help="Settings, with commas.  [default: the preset's]"),
             click.option("--seeds", type=int, help="Number of seeds, from 0 on.  [default: the preset's]"),
+            click.option(
+                "--until-decided",
+                is_flag=True,
+                help="Then add seeds, one at a time, for the claims that are still undecided. The levels of verdicts "
+                "stay what they are.",
+            ),
+            click.option("--max-seeds", type=int, help="With --until-decided: the last seed.  [default: 20]"),
+            click.option(
+                "--max-hours",
+                type=float,
+                help="With --until-decided: begin no seed that would not end within this time.",
+            ),
             click.option("--dry-run", is_flag=True, help="Say what would run and how long it would take; then end."),
             click.option("--cpus-per-trial", type=float, default=1.0, show_default=True, help="Also its threads."),
             click.option(
@@ -110,6 +125,9 @@ def _run(
     methods: str | None,
     settings: str | None,
     seeds: int | None,
+    until_decided: bool,
+    max_seeds: int | None,
+    max_hours: float | None,
     dry_run: bool,
     mlflow: str | None,
     no_mlflow: bool,
@@ -140,6 +158,9 @@ def _run(
         raise InputError("--mlflow and --no-mlflow exclude each other.")
     if mlflow:
         tracking.check_uri(mlflow)
+    until = _until(until_decided, max_seeds, max_hours)
+    if until is not None and searches is not None:
+        raise InputError("--until-decided adds seeds to a fixed plan; the trials of this preset come from a search.")
     sweep = Sweep(
         study=place.study,
         preset=place.preset,
@@ -150,11 +171,22 @@ def _run(
         mlflow=None if no_mlflow else mlflow or tracking.default_uri(place.out),
         command=typed,
         searches=searches,
+        until=until,
     )
     if dry_run:
         _dry_run(sweep, place, is_default_database=database is None)
         return 0
     return _tell(launch(sweep, click.echo))
+
+
+def _until(wanted: bool, max_seeds: int | None, max_hours: float | None) -> UntilDecided | None:
+    for option, value in (("--max-seeds", max_seeds), ("--max-hours", max_hours)):
+        if value is not None and not wanted:
+            raise InputError(f"{option} limits the seeds that --until-decided adds; give both, or neither.")
+        require(value is None or 0 < value <= 1000, option, value, "above 0, up to 1000")
+    if not wanted:
+        return None
+    return UntilDecided(max_seeds=max_seeds, max_s=None if max_hours is None else 3600 * max_hours)
 
 
 def _engine_options(
@@ -187,15 +219,18 @@ def _existing(path: Path | None, option: str) -> Path | None:
 
 def _dry_run(sweep: Sweep, place: Place, *, is_default_database: bool) -> None:
     """Say what would run and how long it would take."""
-    if is_default_database and not (place.out / "results.db").exists():
-        sweep = sweep.proposed(None)
-        missing = missing_trials(sweep, {})
-        estimated = CostEstimate(seconds=dict.fromkeys(sweep.planned), unmeasured=())
-    else:
-        with open_store(place.database, create=False) as store:
-            sweep = sweep.proposed(store)
-            missing = missing_trials(sweep, store.known_states(sweep.planned))
-            estimated = estimate(missing, store.expected_costs(), device=device_kind(sweep.engine))
+    exists = not is_default_database or (place.out / "results.db").exists()
+    with open_store(place.database, create=False) if exists else contextlib.nullcontext() as store:
+        sweep = sweep.proposed(store)
+        candidates = _candidates(sweep, store)
+        later = {} if candidates is None else {trial.digest: trial for trial in candidates.at_most()}
+        everything = {**sweep.planned, **later}
+        states = {} if store is None else store.known_states(everything)
+        todo = [trial for digest, trial in everything.items() if digest not in states or not states[digest].finished]
+        estimated = CostEstimate(seconds=dict.fromkeys(everything), unmeasured=())
+        if store is not None:
+            estimated = estimate(todo, store.expected_costs(), device=device_kind(sweep.engine))
+    missing = [trial for trial in todo if trial.digest in sweep.planned]
     cells = [
         [trial.method, trial.setting, trial.seed, _cost_text(estimated, trial)]
         for trial in in_order(missing, estimated)
@@ -205,7 +240,23 @@ def _dry_run(sweep: Sweep, place: Place, *, is_default_database: bool) -> None:
     click.echo(f"{counted(len(missing), 'trial')} to run, {len(sweep.planned) - len(missing)} already done.")
     if sweep.to_come:
         click.echo(f"{counted(sweep.to_come, 'more trial')} will be proposed from the results of these.")
-    click.echo(_expected_text(estimated, num_slots(sweep.engine)))
+    click.echo(_expected_text(estimated.of(missing), num_slots(sweep.engine)))
+    if candidates is not None:
+        first, last = candidates.looks.first, candidates.looks.last
+        more = [trial for trial in todo if trial.digest not in sweep.planned]
+        click.echo(
+            f"Then {counted(len(candidates.claims), 'claim')} judged after every seed from {first} to {last}, and more "
+            f"seeds only for those still open: at most {counted(len(more), 'trial')} more."
+        )
+        click.echo(_expected_text(estimated.of(more), num_slots(sweep.engine)))
+
+
+def _candidates(sweep: Sweep, store: ResultStore | None) -> Candidates | None:
+    """The claims that further seeds may decide; None where no further seeds are asked for."""
+    if sweep.until is None:
+        return None
+    known = None if store is None else store.looks(*sweep.key)
+    return Candidates.of(sweep.study, sweep.preset, sweep.trials, sweep.until, known)
 
 
 def _cost_text(estimated: CostEstimate, trial: PlannedTrial) -> str:
@@ -215,12 +266,11 @@ def _cost_text(estimated: CostEstimate, trial: PlannedTrial) -> str:
 
 def _expected_text(estimated: CostEstimate, slots: int) -> str:
     """What the missing trials will take, and what of that is not known."""
-    known = [seconds for seconds in estimated.seconds.values() if seconds is not None]
     if not estimated.seconds:
         return "Nothing would run."
-    if not known:
+    wall_s = estimated.wall_s(slots)
+    if wall_s is None:
         return "The time cannot be told: no comparable trial has been measured in this database."
-    wall_s = max(estimated.known_s / slots, max(known))
     text = f"Expected: {duration(wall_s)} with {slots} at a time ({duration(estimated.known_s)} one after another)."
     return f"{text}\n{estimated.explanation}".rstrip()
 
@@ -236,6 +286,8 @@ def _tell(ending: Ending) -> int:
         click.echo(f"Note: {sweep.preset.caveat}")
     if ending.ran == 0 and not num_missing:
         click.echo(f"Nothing to do: {_every(len(sweep.planned))} a result.")
+    if ending.why:
+        click.echo(ending.why)
     if ending.report is not None:
         click.echo(f"Report: {_short(ending.report)}")
     if ending.mlflow_page is not None and sweep.mlflow is not None:
@@ -244,9 +296,11 @@ def _tell(ending: Ending) -> int:
         _tell_failures(ending, sweep)
         click.echo(f"Try them again: {again}", err=True)
         return FAILED
-    if num_missing:
-        total = len(sweep.planned) + sweep.to_come
-        click.echo(f"Stopped: {total - num_missing} of {total} trials have a result. Go on with:\n{again}", err=True)
+    if sweep.to_come:
+        click.echo(f"{counted(sweep.to_come, 'more trial')} will be proposed from the results of these.")
+    if ending.missing:
+        done = len(sweep.planned) - len(ending.missing)
+        click.echo(f"Stopped: {done} of {len(sweep.planned)} trials have a result. Go on with:\n{again}", err=True)
         return UNFINISHED
     return 0
 

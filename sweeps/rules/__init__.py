@@ -4,4 +4,5 @@ from sweeps.rules.base import RULES as RULES
 from sweeps.rules.base import Rule as Rule
 from sweeps.rules.evidence import Contrast as Contrast
 from sweeps.rules.evidence import Decision as Decision
+from sweeps.rules.evidence import Evidence as Evidence
 from sweeps.rules.evidence import decide as decide

@@ -40,6 +40,12 @@ class Rule(ABC):
     def contrasts(self, table: ScoreTable) -> tuple[Contrast, ...]:
         """At least one contrast, all of which must be positive; `table` has what they need."""
 
+    def remarks(self, table: ScoreTable) -> tuple[str, ...]:
+        """Sentences on how the numbers of `table` differ from those that the claim speaks of."""
+        if not self.datasets or not table.dataset or table.dataset in self.datasets:
+            return ()
+        return (f"This is about {table.dataset}; the claim speaks of {' and '.join(self.datasets)}.",)
+
 
 RULES: Registry[type[Rule]] = Registry("rule", package="sweeps.rules")
 

@@ -1,46 +1,64 @@
-"""From contrasts to a decision: t intervals over training seeds, all-of composition, seeds still needed.
+"""From contrasts to a decision: t tests over training seeds, all-of composition, seeds still needed.
 
 A contrast is computed once per seed, from all runs with that seed: a seed is one replication of the whole
 sweep. Methods share a seed's data order and latents, so what a seed does to all of them cancels within a
 contrast, and settings that share a seed may depend on each other in any way. What is left is one number per
-seed, independent from seed to seed, and its mean has a t interval. That is what a person learns who repeats
-the sweep with other seeds.
+seed, independent from seed to seed, and its mean has a t test. That is what a person learns who repeats the sweep
+with other seeds.
+
+Within a claim, which says that all of its contrasts are positive:
+
+- Supported: *every* contrast lies above its boundary. The claim's p value is the largest of theirs, without
+  correction (an intersection-union test): the claim is wrongly supported only if a false contrast passes its own test.
+- Contradicted: *any* contrast lies below its boundary. Each of them is a further chance of error, so the claim's
+  p value is the smallest of theirs times their number (Bonferroni).
+
+Over the claims of a study (sweeps.claims): Holm's procedure at ALPHA among all "supported", another at ALPHA among
+all "contradicted". So in at most 2.5 % of studies any claim is wrongly supported, in at most 2.5 % any is wrongly
+contradicted, and in at most 5 % any verdict is wrong. Where seeds are added until verdicts fall, sweeps.looks turns
+each p value into one for all looks together, and the same rates hold for the whole procedure.
 
 Why not the bootstrap: with n seeds it knows n values and its percentile interval is too narrow; with 3 seeds it covers
 the truth in about three of four cases. Student's t is exact for normal contrasts at every n >= 2. A contrast of two
 equal methods is symmetric whatever their scores are like, and for such ones t errs in at most 5.4 % of cases (simulated
 with uniform, log-normal and two-ended scores, 3 to 8 seeds). What it cannot survive is a contrast that takes one of a
-few values, as when runs either work or collapse: two seeds agree by chance and the interval has no width. Hence no
-verdict with fewer than MIN_SEEDS seeds.
+few values, as when runs either work or collapse: seeds agree by chance and the interval has no width. Where two equal
+methods collapse like a coin, the one works and the other does not in one seed of four; all of n seeds say so with
+probability 4^-n. So no p value from n seeds is below 4^-n. For one claim with one contrast three seeds are the least
+that decide, for nine such claims five (`least_seeds`).
 
-What no interval from a few seeds can see is a rare event. A method that gains 0.05 in most seeds and loses 0.5 in one
+What no test of a few seeds can see is a rare event. A method that gains 0.05 in most seeds and loses 0.5 in one
 of ten, so that it gains nothing on average, is called better in 45, 56 and 42 % of sweeps with 3, 5 and 8 seeds
 (simulated; tests/sweeps/test_claims.py): its collapse was not among them. So every verdict says how frequent a collapse
 could be that its seeds all missed (`unseen_rate`).
 
-The levels hold for one claim and a number of seeds that was chosen before anything was seen. Who adds seeds one by
-one from 3 on until a verdict falls gets a false one in 11 % of cases by 5 seeds and in 16 % by 10, instead of 5 %
-(simulated with normal contrasts).
+Without planned looks the levels hold for a number of seeds that was chosen before anything was seen. Who adds seeds one
+by one from 3 on and judges as if each number had been chosen gets a false verdict on a single claim in 10 % of cases by
+5 seeds and in 17 % by 10, instead of 5 % (computed by sweeps.looks.crossing_chance).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import ceil, log
 from typing import Literal
 
 import numpy as np
-from scipy.special import stdtrit
+from scipy.special import stdtr, stdtrit
 
+from sweeps.looks import ONCE, Looks
 from sweeps.statistics import LEVEL, FloatArray
 
 VerdictName = Literal["supported", "contradicted", "undecided"]
 
-# Two seeds that happen to agree look like certainty; three agree by chance in few enough cases.
-MIN_SEEDS = 3
+# One-sided level of each of the two kinds of wrong verdict; 1 - 2 ALPHA is the level of a single claim's interval.
+ALPHA = (1 - LEVEL) / 2
 # seeds_needed is not extrapolated further; MAX_SEEDS + 1 means "more than MAX_SEEDS".
 MAX_SEEDS = 100
 # Standard normal quantile: extrapolated seeds decide in 80 % of repetitions, not in half of them.
 _POWER = 0.8416
+# Chance per seed that of two equal methods, which collapse like a coin, the one works and the other does not.
+_COINS = 0.25
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -84,74 +102,114 @@ class Contrast:
         # Below rounding error equal values are equal: their scatter is unknown, not tiny.
         return found if found > 1e-12 else None
 
-    def half_width(self, level: float = LEVEL) -> float | None:
-        """Half the width of the t interval of the mean, or None where the deviation is unknown."""
+    def half_width(self, alpha: float = ALPHA, looks: Looks = ONCE) -> float | None:
+        """Half the width of the t interval of the mean with coverage 1 - 2 `alpha`; None without a deviation.
+
+        With planned looks it covers the mean at all of them together with that probability, and is wider for it.
+        """
         if self.deviation is None:
             return None
-        return _quantile(self.num_seeds, level) * self.deviation / float(np.sqrt(self.num_seeds))
+        quantile = _quantile(looks.level(alpha, self.num_seeds), self.num_seeds)
+        return float(quantile * self.deviation / np.sqrt(self.num_seeds))
+
+    def p_above(self, looks: Looks = ONCE) -> float:
+        """One-sided p value of the mean being above support_above; 1 without a deviation."""
+        return self._p_value(self.mean - self.support_above, looks)
+
+    def p_below(self, looks: Looks = ONCE) -> float:
+        """One-sided p value of the mean being below contradict_below; 1 without a deviation."""
+        return self._p_value(self.contradict_below - self.mean, looks)
+
+    def _p_value(self, distance: float, looks: Looks) -> float:
+        if self.deviation is None:
+            return 1.0
+        return float(p_values(np.array(distance / self.deviation), self.num_seeds, looks))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Evidence:
+    """The contrasts of a claim (at least one), as they stand at one look."""
+
+    contrasts: Sequence[Contrast]
+    looks: Looks = ONCE
+
+    @property
+    def num_seeds(self) -> int:
+        """Complete seeds behind the weakest contrast."""
+        return min(contrast.num_seeds for contrast in self.contrasts)
+
+    @cached_property
+    def p_supported(self) -> float:
+        """One-sided p value of the claim: all contrasts are positive."""
+        return max(contrast.p_above(self.looks) for contrast in self.contrasts)
+
+    @cached_property
+    def p_contradicted(self) -> float:
+        """One-sided p value of the contrary: some contrast is negative."""
+        return min(1.0, len(self.contrasts) * min(contrast.p_below(self.looks) for contrast in self.contrasts))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Decision:
     """What contrasts together say.
 
-    limiting : the contrast that decided, or stands in the way. num_holding : how many have their 95 %
-    interval above support_above. seeds_needed : seeds in all that would likely decide, MAX_SEEDS + 1 for more
-    than MAX_SEEDS, None when decided or not foreseeable.
+    limiting : the contrast that decided, or stands in the way. half_width, level : of its interval, which excludes the
+    boundary where the claim is decided; None without a deviation. num_holding : how many contrasts lie above their
+    boundary. seeds_needed : seeds in all that would likely decide, None when decided or not foreseeable, and one more
+    than the last that is considered (MAX_SEEDS, or the last look) where those would not do.
     """
 
     verdict: VerdictName
     limiting: Contrast
+    half_width: float | None
+    level: float
     num_holding: int
     num_contrasts: int
     num_seeds: int
     seeds_needed: int | None
 
 
-def decide(contrasts: Sequence[Contrast]) -> Decision:
-    """The decision on a claim that says all of `contrasts` (at least one) are positive.
+def decide(evidence: Evidence, *, alpha: float = ALPHA, against: float = ALPHA) -> Decision:
+    """The decision on a claim whose support is tested at level `alpha` and its contradiction at level `against`.
 
-    Supported: *every* 95 % interval lies above its boundary. This is an intersection-union test: the claim is wrongly
-    supported only if a false contrast passes its own test, so its error stays at 2.5 % however many contrasts there
-    are, without correction.
-
-    Contradicted: *any* interval lies below its boundary. Here each further contrast is a further chance of error, so
-    these intervals have level 1 - 0.05 / (number of contrasts) (Bonferroni), and several contrasts need one seed
-    more: they share a method, and if that one's runs fail half of the time, all three do in one case of eight.
+    Both are one-sided; among several claims they are those of a step in Holm's procedure.
     """
-    num_seeds = min(contrast.num_seeds for contrast in contrasts)
-    to_contradict = MIN_SEEDS + (len(contrasts) > 1)
-    corrected = 1 - (1 - LEVEL) / len(contrasts)
-    holding = [c for c in contrasts if _above(c)]
-    failing = [c for c in contrasts if _below(c, corrected)]
+    contrasts, looks = evidence.contrasts, evidence.looks
     verdict: VerdictName = "undecided"
-    if num_seeds >= to_contradict and failing:
+    if evidence.p_contradicted <= against:
         verdict = "contradicted"
-    elif num_seeds >= MIN_SEEDS and len(holding) == len(contrasts):
+    elif evidence.p_supported <= alpha:
         verdict = "supported"
+    corrected = against / len(contrasts)
+    failing = [c for c in contrasts if c.p_below(looks) <= corrected]
+    limiting = min(failing if verdict == "contradicted" else contrasts, key=_strength)
+    tested_at = corrected if verdict == "contradicted" else alpha
     return Decision(
         verdict=verdict,
-        limiting=min(failing if verdict == "contradicted" else contrasts, key=_strength),
-        num_holding=len(holding),
+        limiting=limiting,
+        half_width=limiting.half_width(tested_at, looks),
+        level=1 - 2 * tested_at,
+        num_holding=sum(c.p_above(looks) <= alpha for c in contrasts),
         num_contrasts=len(contrasts),
-        num_seeds=num_seeds,
-        seeds_needed=_seeds_needed(contrasts, num_seeds, corrected) if verdict == "undecided" else None,
+        num_seeds=evidence.num_seeds,
+        seeds_needed=_seeds_needed(evidence, alpha, corrected) if verdict == "undecided" else None,
     )
+
+
+def p_values(effects: FloatArray, num_seeds: int, looks: Looks = ONCE) -> FloatArray:
+    """One-sided p values of means that are `effects` standard deviations above their boundaries, over `num_seeds`."""
+    tests = stdtr(num_seeds - 1.0, -effects * np.sqrt(num_seeds))
+    return np.maximum(looks.p_value(tests, num_seeds), _COINS**num_seeds)
+
+
+def least_seeds(alpha: float) -> int:
+    """Fewest seeds that can pass a test at the one-sided level `alpha`, however clear they are."""
+    return max(2, ceil(log(alpha) / log(_COINS)))
 
 
 def unseen_rate(num_seeds: int, level: float = LEVEL) -> float:
     """Highest rate per seed at which an event is absent from all `num_seeds` (>= 1) with probability 1 - `level`."""
     return float(1 - (1 - level) ** (1 / num_seeds))
-
-
-def _above(contrast: Contrast) -> bool:
-    half = contrast.half_width()
-    return half is not None and contrast.mean - half > contrast.support_above
-
-
-def _below(contrast: Contrast, level: float) -> bool:
-    half = contrast.half_width(level)
-    return half is not None and contrast.mean + half < contrast.contradict_below
 
 
 def _strength(contrast: Contrast) -> float:
@@ -161,30 +219,36 @@ def _strength(contrast: Contrast) -> float:
     return distance if half is None else distance / half
 
 
-def _seeds_needed(contrasts: Sequence[Contrast], num_seeds: int, corrected: float) -> int | None:
+def _seeds_needed(evidence: Evidence, alpha: float, corrected: float) -> int | None:
     """Seeds in all at which the claim would likely be decided if effects and scatter stay as they are."""
+    contrasts, looks = evidence.contrasts, evidence.looks
     if any(contrast.deviation is None for contrast in contrasts):
         return None
     if all(c.mean > c.support_above for c in contrasts):
-        needed = max(_enough(c, c.mean - c.support_above, LEVEL) for c in contrasts)
+        needed = max(_enough(c, c.mean - c.support_above, alpha, looks) for c in contrasts)
     else:
         wrong = [c for c in contrasts if c.mean < c.contradict_below]
         if not wrong:
             return None
-        needed = min(_enough(c, c.contradict_below - c.mean, corrected) for c in wrong)
-        needed = max(needed, MIN_SEEDS + (len(contrasts) > 1))
-    return min(max(needed, num_seeds + 1), MAX_SEEDS + 1)
+        needed = min(_enough(c, c.contradict_below - c.mean, corrected, looks) for c in wrong)
+    return min(max(needed, evidence.num_seeds + 1), _last_considered(looks) + 1)
 
 
-def _enough(contrast: Contrast, distance: float, level: float) -> int:
+def _enough(contrast: Contrast, distance: float, alpha: float, looks: Looks) -> int:
     """Fewest seeds at which a boundary at `distance` from the mean lies outside the interval, four times in five."""
     assert contrast.deviation is not None
-    seeds = np.arange(MIN_SEEDS, MAX_SEEDS + 1)
-    reach = (_quantile(seeds, level) + _POWER) * contrast.deviation / np.sqrt(seeds)
+    first, last = (2 if looks == ONCE else looks.first), _last_considered(looks)
+    seeds = np.arange(max(first, least_seeds(alpha)), last + 1)
+    levels = np.array([looks.level(alpha, int(n)) for n in seeds])
+    reach = (_quantile(levels, seeds) + _POWER) * contrast.deviation / np.sqrt(seeds)
     found = np.flatnonzero(reach < distance)
-    return int(seeds[found[0]]) if len(found) else MAX_SEEDS + 1
+    return int(seeds[found[0]]) if len(found) else last + 1
 
 
-def _quantile(num_seeds: int | np.ndarray, level: float) -> float:
-    """Two-sided quantile of Student's t with num_seeds - 1 degrees of freedom."""
-    return stdtrit(np.asarray(num_seeds) - 1.0, 0.5 + level / 2)  # type: ignore[no-any-return]
+def _last_considered(looks: Looks) -> int:
+    return MAX_SEEDS if looks == ONCE else looks.last
+
+
+def _quantile(alpha: float | FloatArray, num_seeds: int | np.ndarray) -> FloatArray:
+    """One-sided quantile of Student's t with num_seeds - 1 degrees of freedom."""
+    return np.asarray(-stdtrit(np.asarray(num_seeds) - 1.0, alpha))

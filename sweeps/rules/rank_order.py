@@ -6,6 +6,7 @@ from itertools import combinations
 import numpy as np
 
 from sngan.fields import require
+from sngan.metrics.protocols import short_name
 from sweeps.rules.base import Rule, best, label, medians, metric, number, register
 from sweeps.rules.evidence import Contrast
 from sweeps.scores import ScoreTable
@@ -43,6 +44,15 @@ class RankOrder(Rule):
     def methods(self) -> tuple[str, ...]:
         """All that are ranked."""
         return self.ranked
+
+    def remarks(self, table: ScoreTable) -> tuple[str, ...]:
+        """Also whether the published numbers themselves may stand beside ours."""
+        said = super().remarks(table)
+        ours = short_name(table.protocol)
+        if ours == self.published_protocol:
+            return said
+        words = f"Only the orders are compared: the published numbers are {self.published_protocol}, ours {ours}."
+        return (*said, words)
 
     def contrasts(self, table: ScoreTable) -> tuple[Contrast, ...]:
         """The one correlation."""

@@ -14,9 +14,13 @@ class Within(Rule):
     """`method` at its best setting is less than `ratio` times as bad as `reference` at its best; with
     `both_sides` the reference is less than `ratio` times as bad as the method, too.
 
-    The two one-sided tests of an equivalence (TOST): an effect that is not found is no proof that there is
-    none, so "as good as" has to exclude a difference that matters. Per seed and side: the score of the one,
+    The two one-sided tests of an equivalence (TOST, Schuirmann 1987): an effect that is not found is no proof that
+    there is none, so "as good as" has to exclude a difference that matters. Per seed and side: the score of the one,
     minus the other's score made `ratio` times as bad (its FID times `ratio`, or IS - 1 divided by it).
+
+    Supported: both sides are above 0, so the difference is within the margin, each at the full level. Contradicted: one
+    side is below 0, so the difference is beyond the margin; at half the level, because either side would do. Undecided:
+    the interval reaches over an end of the margin; more seeds narrow it.
     """
 
     method: str

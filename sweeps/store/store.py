@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, select
 
 from sngan.results import Evaluation, Outcome
 from sweeps.claims import Verdict
+from sweeps.looks import Looks
 from sweeps.store import frames, schema, writes
 from sweeps.store.connect import connect, explained, is_sqlite, parse_url, shown, transaction
 from sweeps.store.tables import StudyRow, StudyTrialRow, TrialRow, TrialState, VerdictRow
@@ -106,6 +107,16 @@ class ResultStore:
         query = select(StudyRow.provenance).where(StudyRow.study == study, StudyRow.preset == preset)
         with self._read() as connection:
             return dict(connection.scalar(query) or {})
+
+    def plan_looks(self, study: str, preset: str, looks: Looks) -> Looks:
+        """Remember at which numbers of seeds a registered study is judged; return what holds: an earlier plan stays."""
+        with self._write() as connection:
+            return writes.plan_looks(connection, study, preset, looks)
+
+    def looks(self, study: str, preset: str) -> Looks | None:
+        """At which numbers of seeds the study is judged, None where it is judged once."""
+        with self._read() as connection:
+            return writes.looks_of(connection, study, preset)
 
     def states(self, study: str, preset: str) -> dict[str, TrialState]:
         """State of every trial of a study, by digest."""

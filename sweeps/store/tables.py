@@ -242,6 +242,18 @@ class SampleRow(Base):
     path: Mapped[str] = mapped_column(Text)
 
 
+class LooksRow(Base):
+    """At which numbers of seeds a study is judged (sweeps.looks.Looks), fixed before the first look; or no row."""
+
+    __tablename__ = "looks"
+    __table_args__ = (ForeignKeyConstraint(["study", "preset"], ["studies.study", "studies.preset"]),)
+
+    study: Mapped[str] = mapped_column(Name, primary_key=True)
+    preset: Mapped[str] = mapped_column(Name, primary_key=True)
+    first: Mapped[int]
+    last: Mapped[int]
+
+
 class VerdictRow(Base):
     """What the newest statistics say on a claim (sweeps.claims.Verdict), in the order of the claims."""
 
@@ -251,6 +263,8 @@ class VerdictRow(Base):
         finite("effect"),
         finite("low"),
         finite("high"),
+        finite("level"),
+        finite("p_value"),
     )
 
     study: Mapped[str] = mapped_column(Name, primary_key=True)
@@ -261,6 +275,8 @@ class VerdictRow(Base):
     effect: Mapped[float | None]
     low: Mapped[float | None]
     high: Mapped[float | None]
+    level: Mapped[float | None]
+    p_value: Mapped[float | None]
     effect_label: Mapped[str] = mapped_column(Text)
     num_seeds: Mapped[int]
     seeds_needed: Mapped[int | None]

@@ -15,11 +15,13 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from sngan.results import Diagnosis, Evaluation, Outcome
+from sweeps.looks import Looks
 from sweeps.store.tables import (
     AttemptRow,
     Base,
     DiagnosticRow,
     EvaluationRow,
+    LooksRow,
     SampleRow,
     SpectrumRow,
     StudyRow,
@@ -87,6 +89,22 @@ def set_provenance(connection: Connection, study: str, preset: str, provenance: 
     started = str(provenance.get("started") or _now().isoformat(timespec="seconds"))
     changed = {"provenance": dict(provenance), "launches": [*launches, started]}
     connection.execute(update(StudyRow).where(*key).values(**changed))
+
+
+def plan_looks(connection: Connection, study: str, preset: str, looks: Looks) -> Looks:
+    """Remember the study's looks unless there are some; return those that hold."""
+    row = {"study": study, "preset": preset, "first": looks.first, "last": looks.last}
+    upsert(connection, LooksRow, [row], keep=("first", "last"))
+    found = looks_of(connection, study, preset)
+    assert found is not None
+    return found
+
+
+def looks_of(connection: Connection, study: str, preset: str) -> Looks | None:
+    """The study's looks, None where none were planned."""
+    query = select(LooksRow.first, LooksRow.last).where(LooksRow.study == study, LooksRow.preset == preset)
+    row = connection.execute(query).one_or_none()
+    return None if row is None else Looks(first=row.first, last=row.last)
 
 
 def lock(connection: Connection, digests: Iterable[str]) -> dict[str, TrialState]:
@@ -228,7 +246,7 @@ def fail(connection: Connection, digest: str, error: str) -> None:
 def replace_verdicts(connection: Connection, study: str, preset: str, rows: Sequence[Mapping[str, Any]]) -> None:
     """Replace all verdicts of a study by `rows` (the fields of Verdict), in their order."""
     connection.execute(delete(VerdictRow).where(VerdictRow.study == study, VerdictRow.preset == preset))
-    numbers = ("effect", "low", "high")
+    numbers = ("effect", "low", "high", "level", "p_value")
     for position, row in enumerate(rows):
         values = {**row, **{name: finite(row[name]) for name in numbers}}
         connection.execute(insert(VerdictRow).values(study=study, preset=preset, position=position, **values))

@@ -19,7 +19,7 @@ from sngan.metrics.protocols import parse
 from sweeps.board import Board, is_protocol
 from sweeps.claims import Verdict
 from sweeps.provenance import hide_credentials
-from sweeps.wording import effect_text
+from sweeps.wording import effect_text, level_text, p_text
 
 Cell = tuple[str, str, str]  # digest, method, setting: what a run is found by
 _LONGEST_TEXT = 1_000  # characters of a parameter or tag; servers refuse some thousand
@@ -256,7 +256,9 @@ def verdict_rows(verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:
         {
             "claim": verdict.claim,
             "verdict": verdict.verdict,
-            "effect [95 % interval]": effect_text(verdict),
+            "effect [interval]": effect_text(verdict),
+            "interval": level_text(verdict.level),
+            "adjusted p": p_text(verdict.p_value),
             "measured as": verdict.effect_label,
             "seeds": verdict.num_seeds,
             "seeds needed": verdict.seeds_needed_text,

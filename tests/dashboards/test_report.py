@@ -18,6 +18,7 @@ from sweeps.reporting import judge_study
 from sweeps.store import open_store
 from sweeps.studies.robustness_claims import ROBUSTNESS_CLAIMS
 from sweeps.study import PlannedTrial
+from sweeps.wording import level_text, p_text
 from tests.dashboards.synthetic import (
     CLAIM,
     FID,
@@ -125,7 +126,7 @@ def test_every_figure_is_there_with_its_texts(full: Sweep, page: Page) -> None:
 
 
 def test_every_verdict_stands_before_the_figures(tmp_path: Path) -> None:
-    sweep = open_sweep(tmp_path, make_preset(seeds=3), Story(grids=False), claims=ROBUSTNESS_CLAIMS)
+    sweep = open_sweep(tmp_path, make_preset(seeds=6), Story(grids=False), claims=ROBUSTNESS_CLAIMS)
     study = dataclasses.replace(sweep.study, figures=("heat-map",))
     page = Page(write_report(sweep.store, study, sweep.preset, storage_dir=tmp_path, folder=tmp_path / "report"))
     verdicts = judge_study(sweep.store, sweep.study, sweep.preset)
@@ -137,6 +138,10 @@ def test_every_verdict_stands_before_the_figures(tmp_path: Path) -> None:
         for text in (claim.sentence, claim.source, verdict.explanation, verdict.effect_label, f"{verdict.low:+.3g}"):
             assert text in page.text, text
             assert page.text.index(text) < page.text.index(FIGURES["heat-map"].question)
+        assert f"Note: {claim.note}" in page.text or not claim.note
+        assert f"{level_text(verdict.level)} interval, adjusted p {p_text(verdict.p_value)}" in page.text
+    assert "In at most 2.5 % of studies like this one any of its 9 claims is wrongly supported" in page.text
+    assert "chosen beforehand" in page.text
 
 
 def test_the_caveat_stands_on_top_of_the_page_and_in_every_section(full: Sweep, page: Page) -> None:

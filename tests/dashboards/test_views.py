@@ -6,8 +6,17 @@ import pytest
 
 from dashboards import provenance
 from dashboards.figures import StudyFrames
-from dashboards.views import effect_plot, effect_text, progress_view, protocol_views, verdict_counts, verdict_views
+from dashboards.views import (
+    effect_plot,
+    effect_text,
+    error_rates,
+    progress_view,
+    protocol_views,
+    verdict_counts,
+    verdict_views,
+)
 from sweeps.claims import Verdict
+from sweeps.looks import Looks
 from sweeps.store import open_store
 from sweeps.study import STUDIES, plan
 from sweeps.variation import vary
@@ -53,6 +62,15 @@ def test_a_small_picture_holds_zero_effect_and_interval_in_order(item: Verdict) 
 
 def test_no_effect_has_no_picture() -> None:
     assert effect_plot(verdict(None)) is None
+
+
+def test_error_rates_say_whether_seeds_were_added() -> None:
+    once, planned = error_rates(9, None), error_rates(9, Looks(first=5, last=20))
+    for text in (once, planned):
+        assert "In at most 2.5 % of studies like this one any of its 9 claims is wrongly supported" in text
+    assert "chosen beforehand" in once
+    assert "after every seed from 5 to at most 20, which was fixed before the first look" in planned
+    assert "any claim is wrongly supported" in error_rates(1, None)
 
 
 def test_a_verdict_on_a_forgotten_claim_is_shown_by_its_name() -> None:

@@ -9,8 +9,10 @@ import pytest
 
 from sngan.errors import InputError
 from sngan.seeding import numpy_stream
-from sweeps.claims import Verdict, judge
-from sweeps.rules.evidence import MAX_SEEDS, Contrast, decide, unseen_rate
+from sweeps.claims import Verdict, first_look, judge
+from sweeps.looks import Looks
+from sweeps.rules.evidence import MAX_SEEDS, Contrast, Decision, Evidence, unseen_rate
+from sweeps.rules.evidence import decide as decide_evidence
 from sweeps.rules.larger_region import working_share
 from sweeps.rules.trend import Trend, fitted_change
 from sweeps.scores import ScoreTable, worsened
@@ -52,6 +54,11 @@ def world(num_seeds: int, *, opposite: bool = False, noise: float = 0.02) -> dic
 
 def verdict(claim: str | Claim, tables: dict[str, ScoreTable]) -> Verdict:
     return judge([CLAIMS[claim] if isinstance(claim, str) else claim], tables)[0]
+
+
+def decide(contrasts: Sequence[Contrast]) -> Decision:
+    """The decision on a claim that is judged alone."""
+    return decide_evidence(Evidence(contrasts=contrasts))
 
 
 def better(method: str, *others: str, **more: Any) -> Claim:
@@ -236,6 +243,103 @@ def test_between_two_boundaries_nothing_is_decided_and_nothing_is_foreseen() -> 
     assert (between.verdict, between.seeds_needed) == ("undecided", None)
 
 
+# --- Several claims, several looks ---
+
+
+def claims_of(*settings: str) -> list[Claim]:
+    return [replace(better("sn", "none", settings=(setting,)), name=setting) for setting in settings]
+
+
+def shifted(gains: Sequence[float], num_seeds: int, *, noise: float = 0.1) -> dict[str, ScoreTable]:
+    """SN is better than none by a factor exp(gain) in FID, one gain per setting."""
+    values = equal_methods(("sn", "none"), num_seeds, numpy_stream(7, "bootstrap", num_seeds), noise=noise)
+    values[0, : len(gains)] *= np.exp(-np.array(gains))[:, None]
+    return {"fid": table_of(values, ("sn", "none"))}
+
+
+def test_each_further_claim_makes_the_others_harder_to_decide_and_a_decided_one_easier() -> None:
+    tables = shifted([0.5, 0.0, 0.0, 0.0], 6)
+    alone, among = (judge(claims_of(*settings), tables)[0] for settings in ("A", "ABCD"))
+    assert (alone.verdict, alone.level) == ("supported", pytest.approx(0.95))
+    assert among.level == pytest.approx(1 - 0.05 / 4)
+    assert alone.p_value is not None
+    assert among.p_value == pytest.approx(4 * alone.p_value)
+    assert (among.high or 0) - (among.low or 0) > (alone.high or 0) - (alone.low or 0)
+    first, second, *_ = judge(claims_of(*"ABCD"), shifted([2.0, 0.5, 0, 0], 6))
+    assert first.verdict == "supported"
+    assert second.level == pytest.approx(1 - 0.05 / 3), "tested at the next step of Holm's procedure"
+
+
+def test_verdict_interval_and_p_value_agree() -> None:
+    decided = 0
+    for gain in (0.05, 0.1, 0.2, 0.4, -0.2):
+        for found in judge(claims_of(*"ABCDEF"), shifted([gain, 2 * gain, 0], 6)):
+            assert found.p_value is not None
+            assert found.low is not None
+            assert found.high is not None
+            assert (found.verdict != "undecided") == (found.p_value <= 0.05) == (found.low > 0 or found.high < 0)
+            decided += found.verdict != "undecided"
+    assert 3 < decided < 25
+
+
+@pytest.mark.parametrize(("num_claims", "least"), [(1, 3), (2, 4), (3, 4), (9, 5)])
+def test_no_p_value_is_below_that_of_coins_which_all_fall_the_same_way(num_claims: int, least: int) -> None:
+    assert first_look(num_claims) == least
+    claims = claims_of(*"AAAAAAAAA"[:num_claims])
+    for num_seeds in (least - 1, least):
+        found = judge(claims, shifted([5.0], num_seeds, noise=1e-4))[0]
+        assert (found.verdict == "supported") == (num_seeds == least)
+        assert found.p_value is not None
+        assert found.p_value >= 2 * num_claims * 0.25**num_seeds * 0.999
+    assert (
+        f"{least - 1} seeds cannot decide, {least} are the least"
+        in judge(claims, shifted([5.0], least - 1, noise=1e-4))[0].explanation
+    )
+
+
+def test_a_verdict_stays_as_it_was_at_the_look_where_it_fell() -> None:
+    looks, claims = Looks(first=4, last=12), claims_of("A", "B")
+    tables = shifted([0.5, 0.02], 12)
+    whole = judge(claims, tables, looks)
+    assert [found.verdict for found in whole] == ["supported", "undecided"]
+    at = whole[0].num_seeds
+    assert 4 <= at < 12
+    assert f"at the look with {at}" in whole[0].explanation
+    # With the seeds of that look alone nothing else is known, and later seeds of the other claim change nothing.
+    assert judge(claims, {"fid": tables["fid"].first_seeds(at)}, looks)[0] == whole[0]
+    values = tables["fid"].values.copy()
+    values[0, 0, at:] *= 50
+    assert judge(claims, {"fid": table_of(values, ("sn", "none"))}, looks)[0] == whole[0]
+    earlier = judge(claims, {"fid": tables["fid"].first_seeds(at - 1)}, looks)[0]
+    assert (earlier.verdict, earlier.num_seeds) == ("undecided", at - 1 if at > 4 else 0)
+    # The interval is wider than that of a number of seeds chosen beforehand.
+    once = judge(claims, {"fid": tables["fid"].first_seeds(at)})[0]
+    assert once.level == whole[0].level
+    assert (once.low or 0) > (whole[0].low or 0)
+
+
+def test_looks_use_seeds_in_a_row_and_none_after_the_last() -> None:
+    looks, claims, tables = Looks(first=4, last=8), claims_of("A"), shifted([0.03], 12)
+    assert judge(claims, tables, looks)[0].num_seeds == 8
+    values = tables["fid"].values.copy()
+    values[0, 0, 6] = np.nan
+    found = judge(claims, {"fid": table_of(values, ("sn", "none"))}, looks)[0]
+    assert found.num_seeds == 6, "not 7 of which one is missing: then a run that is tried again would change the looks"
+    assert "Left out: seed 6, for lack of a result for sn at A." in found.explanation
+    too_few = judge(claims, {"fid": tables["fid"].first_seeds(3)}, looks)[0]
+    assert (too_few.verdict, too_few.effect, too_few.p_value) == ("undecided", None, None)
+    assert "with 4 seeds for the first time; 3 are complete" in too_few.explanation
+
+
+def test_a_plan_that_will_not_do_is_said() -> None:
+    found = judge(claims_of("A"), shifted([0.05], 6), Looks(first=4, last=8))[0]
+    assert (found.verdict, found.seeds_needed) == ("undecided", None)
+    assert "As things stand, the 8 seeds that are planned will not decide it." in found.explanation
+    larger = judge(claims_of("A"), shifted([0.15], 4), Looks(first=4, last=30))[0]
+    assert larger.seeds_needed is not None
+    assert 4 < larger.seeds_needed <= 30
+
+
 # --- Seeds still needed ---
 
 
@@ -321,6 +425,14 @@ def test_the_protocol_and_the_formula_travel_with_the_verdict() -> None:
     assert "1 / (1 + FID / 78), diverged = 0" in found.effect_label
 
 
+def test_only_orders_are_compared_under_another_protocol_than_the_published_one() -> None:
+    fid = world(5)["fid"]
+    words = "Only the orders are compared: the published numbers are fid/gen5000-test10000-inception, ours"
+    assert words not in verdict("table-2-order-fid", {"fid": fid}).explanation
+    other = replace(fid, protocol="fid/gen600-test600-digits-1a2b3c4d")
+    assert f"{words} fid/gen600-test600-digits." in verdict("table-2-order-fid", {"fid": other}).explanation
+
+
 # --- Rules ---
 
 
@@ -359,6 +471,32 @@ def test_an_unrelated_order_is_neither_supported_nor_contradicted() -> None:
     )
     assert found.verdict == "undecided"
     assert abs(found.effect or 0.0) < 0.3
+
+
+def test_equivalence_is_within_the_margin_beyond_it_or_open() -> None:
+    claim = CLAIMS["sn-matches-orthonormal-at-best"]
+    stream = numpy_stream(8, "bootstrap")
+    verdicts = {}
+    for ratio, noise in ((1.0, 0.02), (1.1, 0.02), (1.25, 0.02), (1.5, 0.02), (1.0, 0.5)):
+        values = equal_methods(("sn", "orthonormal"), 8, stream, noise=noise)
+        values[0] *= ratio
+        verdicts[ratio, noise] = verdict(claim, {"fid": table_of(values, ("sn", "orthonormal"))}).verdict
+    assert verdicts == {
+        (1.0, 0.02): "supported", (1.1, 0.02): "supported", (1.25, 0.02): "undecided",
+        (1.5, 0.02): "contradicted", (1.0, 0.5): "undecided",
+    }  # fmt: skip
+
+
+def test_equivalence_at_the_margin_itself_is_rarely_taken_for_either() -> None:
+    claim = CLAIMS["sn-matches-orthonormal-at-best"]
+    stream = numpy_stream(9, "bootstrap")
+    found = []
+    for _ in range(400):
+        values = equal_methods(("sn", "orthonormal"), 5, stream, noise=0.02)
+        values[0] *= 1.25
+        found.append(verdict(claim, {"fid": table_of(values, ("sn", "orthonormal"))}).verdict)
+    assert found.count("supported") <= 0.045 * 400
+    assert found.count("contradicted") <= 0.045 * 400
 
 
 def test_equivalence_needs_both_sides_unless_told_otherwise() -> None:

@@ -18,7 +18,7 @@ from sweeps.engine_interface import Attempt, Listener
 from sweeps.progress import View
 from sweeps.progress_tables import Counted, cell_text, matrix, plain_table, show, status_view, verdict_table
 from sweeps.study import STUDIES, PlannedTrial
-from sweeps.wording import duration, effect_text, short_number
+from sweeps.wording import duration, effect_text, level_text, p_text, short_number
 from tests.sweeps.store_samples import FID, evaluation, outcome, planned
 
 HEADLINE = FID[:-9]
@@ -279,21 +279,36 @@ def test_status_and_verdicts_as_text(capsys: pytest.CaptureFixture[str]) -> None
     assert "FID at the last update, median over seeds" in text
     verdicts = [
         Verdict(claim="sn-is-robust", verdict="undecided", effect=0.512, low=-1.0, high=2.0, num_seeds=2,
-                seeds_needed=9, protocol=FID, explanation="Two seeds are too few. " + "More words. " * 20),
+                p_value=0.123, level=0.95, seeds_needed=9, protocol=FID,
+                explanation="Two seeds are too few. " + "More words. " * 20),
         Verdict(claim="is-cheap", verdict="supported", effect=1.5, num_seeds=5, explanation="Yes."),
         Verdict(claim="unknown", verdict="contradicted", num_seeds=0, explanation="No."),
     ]  # fmt: skip
     for width in (80, 120):
         text = as_text(verdict_table(verdicts, width=width), width)
         assert all(len(line) <= width for line in text.splitlines())
-        assert re.search(r"sn-is-robust +\? undecided +0\.512 \[-1, 2\] +2 \(9\)\n    Two seeds are too few", text)
-        assert re.search(r"is-cheap +✓ supported +1\.5 +5", text)
-        assert re.search(r"unknown +✗ contradicted +— +0", text)
+        assert re.search(
+            r"sn-is-robust +\? undecided +0\.512 \[-1, 2\] +0\.12 +2 \(9\)\n    Two seeds are too few", text
+        )
+        assert re.search(r"is-cheap +✓ supported +1\.5 +— +5", text)
+        assert re.search(r"unknown +✗ contradicted +— +— +0", text)
     assert effect_text(verdicts[1]) == "1.5"
     show(plain_table(("name", "count"), [("sn", 12), ("[bold]x", 3)], title="Methods"))
     printed = capsys.readouterr().out
     assert "Methods" in printed
     assert re.search(r"sn +12\n\[bold\]x +3", printed), "text is text, and numbers stand right"
+
+
+@pytest.mark.parametrize(
+    ("level", "text"),
+    [(0.95, "95 %"), (1 - 0.05 / 9, "99.4 %"), (1 - 0.05 / 90, "99.94 %"), (0.9, "90 %"), (None, "")],
+)
+def test_the_level_of_an_interval_in_words(level: float | None, text: str) -> None:
+    assert level_text(level) == text
+
+
+def test_p_values_in_words() -> None:
+    assert [p_text(p) for p in (None, 1.0, 0.04967, 0.0123, 1e-5)] == ["—", "1", "0.05", "0.012", "< 0.001"]
 
 
 def test_a_narrow_encoding_loses_characters_not_the_sweep(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ import pytest
 import scipy.stats
 
 from sngan.seeding import numpy_stream
-from sweeps.rank_tests import block_ranks, compare_ranks, friedman, holm, wilcoxon
+from sweeps.rank_tests import block_ranks, compare_ranks, friedman, wilcoxon
 from tests.sweeps.score_samples import equal_methods, table_of
 
 METHODS = ("none", "weight-clipping", "gan-gp", "wgan-gp", "layer-norm", "weight-norm", "orthonormal", "sn")
@@ -82,11 +82,6 @@ def test_wilcoxon_with_ties_and_zeros_counts_all_signs(seed: int) -> None:
 def test_nothing_but_ties_is_no_difference() -> None:
     assert wilcoxon(np.zeros(6)) == 1.0
     assert friedman(block_ranks(np.ones((4, 6)))) == (0.0, 1.0)
-
-
-def test_holm_by_hand() -> None:
-    np.testing.assert_allclose(holm(np.array([0.04, 0.01, 0.03, 0.9])), [0.09, 0.04, 0.09, 0.9])
-    np.testing.assert_allclose(holm(np.array([0.5, 0.6])), [1.0, 1.0])
 
 
 def test_a_better_method_stands_alone_and_equal_ones_in_a_group() -> None:

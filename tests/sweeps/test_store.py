@@ -19,6 +19,7 @@ from sngan.config import TrialConfig
 from sngan.results import Diagnosis, Spectrum
 from sngan.seeding import numpy_stream
 from sweeps.claims import Verdict
+from sweeps.looks import Looks
 from sweeps.store import ResultStore, TrialState, frames, open_store
 from sweeps.store.connect import transaction
 from sweeps.store.tables import AttemptRow, EvaluationRow
@@ -481,6 +482,7 @@ def test_verdicts_come_back_in_order_and_are_replaced(store: ResultStore) -> Non
     verdicts = [
         Verdict(
             claim="z-first", verdict="supported", effect=1 / 3, low=0.1, high=0.5, effect_label="log ratio of FID",
+            level=0.99, p_value=0.012,
             num_seeds=5, seeds_needed=None, protocol=FID, explanation="It is.",
         ),
         Verdict(
@@ -492,6 +494,17 @@ def test_verdicts_come_back_in_order_and_are_replaced(store: ResultStore) -> Non
     assert store.verdicts(STUDY, PRESET) == verdicts
     store.record_verdicts(STUDY, PRESET, [replace(verdicts[1], low=-math.inf)])
     assert store.verdicts(STUDY, PRESET) == [verdicts[1]]
+
+
+def test_looks_are_fixed_once(store: ResultStore) -> None:
+    store.register(STUDY, PRESET, {}, planned())
+    assert store.looks(STUDY, PRESET) is None
+    first, other = Looks(first=5, last=20), Looks(first=6, last=40)
+    assert store.plan_looks(STUDY, PRESET, first) == first
+    assert store.plan_looks(STUDY, PRESET, other) == first, "an earlier plan stays"
+    store.register(STUDY, PRESET, {"question": "again"}, planned())
+    assert store.looks(STUDY, PRESET) == first
+    assert store.looks(STUDY, "another preset") is None
 
 
 # What is new
