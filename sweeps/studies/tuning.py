@@ -50,11 +50,11 @@ def _preset(search: Search, **fields: object) -> Preset:
 
 _PRESETS = (
     _preset(
-        _search(budget=10, round_size=5, retrain=1),
+        _search(budget=8, round_size=4, retrain=1),
         name="quick",
-        description="Digits of 8 x 8 pixels with a small CNN, 4 methods, 10 configurations per search: minutes on two "
+        description="Digits of 8 x 8 pixels with a small CNN, 4 methods, 8 configurations per search: minutes on two "
         "cores, nothing to download.",
-        config={**DIGITS, "updates": 160, "evaluate_every": 80, "protocols": ("fid/gen600-test600-digits",)},
+        config={**DIGITS, "updates": 80, "evaluate_every": 40, "protocols": ("fid/gen600-test600-digits",)},
         methods=_COMPARED,
         seeds=2,
         headline="fid/gen600-test600-digits",
