@@ -1,0 +1,143 @@
+"""train, evaluate, show: single trials and their checkpoints."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sngan.checkpoints import load_any_checkpoint
+from sngan.commands import options as shared
+from sngan.commands.progress import open_with_bar
+from sngan.config import TrialConfig
+from sngan.errors import InputError
+from sngan.methods import METHODS, SETTINGS
+from sngan.models import ARCHITECTURES
+from sngan.plugins.checking import refuse_broken
+from sngan.plugins.loading import use_plugins
+from sngan.results import Evaluation, RunOptions
+from sngan.trial import check_names, evaluate_checkpoint, run_trial
+
+NOTHING_MEASURED = "nothing was measured: the weights have no class layer, which the Inception Score needs."
+
+
+@click.command()
+@click.option("--method", "method_name", default="sn", show_default=True, help="See: python -m sngan list")
+@click.option("--setting", "setting_name", default="C", show_default=True, help="A to F of Table 1.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--updates", type=int, default=500, show_default=True, help="Generator updates.")
+@click.option("--dataset", default="digits", show_default=True)
+@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Any field of TrialConfig.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True)
+@shared.plugins
+@shared.cache_dir
+@shared.data
+@shared.weights
+@shared.device
+@shared.threads
+def train(
+    method_name: str, setting_name: str, seed: int, updates: int, dataset: str, changes: tuple[str, ...],
+    out: Path, plugins: tuple[Path, ...], cache_dir: Path, data_dir: Path | None, inception_weights: Path | None,
+    device: str, threads: int,
+) -> None:  # fmt: skip
+    """Train one trial, or go on with it from its checkpoint, and print every evaluation.
+
+    Example: python -m sngan train --method wgan-gp --setting A --set batch_size=32
+    """
+    refuse_broken(use_plugins(plugins))
+    by_hand = _pairs(changes)
+    base = TrialConfig.from_dict(
+        {**_defaults_for(dataset, by_hand.get("architecture")), "dataset": dataset, "updates": updates, "seed": seed}
+    )
+    defined = METHODS[method_name].apply(SETTINGS[setting_name].apply(base))
+    # What is set by hand comes last: it wins over method and setting.
+    config = TrialConfig.from_dict({**defined.to_dict(), **by_hand})
+    options = RunOptions(
+        cache_dir=cache_dir, storage_dir=out, device=device, num_threads=threads, data_dir=data_dir,
+        inception_weights=inception_weights,
+    )  # fmt: skip
+    check_names(config, device)
+    open_with_bar(config.dataset, cache_dir, data_dir)
+    _announce(config, by_hand, method_name, setting_name)
+    outcome = run_trial(config, options, _print_evaluation)
+    reason = f" ({outcome.reason})" if outcome.reason else ""
+    click.echo(f"{outcome.state}{reason}: {outcome.train_s:.1f} s training, {outcome.evaluate_s:.1f} s measuring")
+
+
+@click.command()
+@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.option("--protocol", "protocols", multiple=True, required=True, help="See: python -m sngan list")
+@shared.plugins
+@shared.cache_dir
+@shared.data
+@shared.weights
+@shared.device
+@shared.threads
+def evaluate(
+    checkpoint: Path, protocols: tuple[str, ...], plugins: tuple[Path, ...], cache_dir: Path, data_dir: Path | None,
+    inception_weights: Path | None, device: str, threads: int,
+) -> None:  # fmt: skip
+    """Measure the generator of a checkpoint by further protocols.
+
+    Example: python -m sngan evaluate runs/checkpoints/DIGEST/state.pt --protocol fid/gen600-test600-digits
+    """
+    use_plugins(plugins)
+    options = RunOptions(
+        cache_dir=cache_dir,
+        device=device,
+        num_threads=threads,
+        data_dir=data_dir,
+        inception_weights=inception_weights,
+    )
+    scores = evaluate_checkpoint(checkpoint, protocols, options)
+    for score in scores:
+        click.echo(f"{score.protocol}\t{score.value}")
+    if not scores:
+        raise InputError(NOTHING_MEASURED)
+
+
+@click.command()
+@click.argument("checkpoint", type=click.Path(path_type=Path))
+def show(checkpoint: Path) -> None:
+    """Print a checkpoint's config, evaluations and outcome as JSON."""
+    saved = load_any_checkpoint(checkpoint)
+    click.echo(json.dumps({key: saved[key] for key in ("config", "evaluations", "outcome")}, indent=1))
+
+
+def _defaults_for(dataset: str, architecture: str | None) -> dict[str, Any]:
+    """What suits a data set: an architecture where none is named, the initial weights of its source, protocols."""
+    num_real = {"cifar10": 10_000, "stl10": 8_000}.get(dataset)  # all test images
+    protocols = [] if num_real is None else [f"fid/gen5000-test{num_real}-inception"]
+    if dataset == "digits":
+        protocols = ["fid/gen600-test600-digits", "is/gen600x1-digits"]
+    name = architecture or ("small-cnn" if num_real is None else "standard-cnn")
+    weights = ARCHITECTURES[name].initialization
+    return {"architecture": name, "generator_init": weights, "discriminator_init": weights, "protocols": protocols}
+
+
+def _announce(config: TrialConfig, by_hand: Mapping[str, str], method: str, setting: str) -> None:
+    """Say what is trained, with what was set by hand, and warn where nothing will be measured."""
+    values = config.to_dict()
+    changed = ", ".join(f"{key}: {values[key]!r}" for key in sorted(by_hand))
+    told = f"; set by hand: {changed}" if changed else ""
+    click.echo(f"trial {config.digest}: {method} at setting {setting}, seed {config.seed}{told}")
+    if not config.protocols:
+        example = "--set protocols=fid/gen1000-train1000-inception"
+        click.echo(f"no protocol is given: nothing will be measured. For example: {example}", err=True)
+
+
+def _pairs(changes: tuple[str, ...]) -> dict[str, str]:
+    pairs = {}
+    for change in changes:
+        key, separator, value = change.partition("=")
+        if not separator:
+            raise InputError(f"--set {change!r} is not of the form KEY=VALUE, such as batch_size=32.")
+        pairs[key] = value
+    return pairs
+
+
+def _print_evaluation(evaluation: Evaluation) -> None:
+    scores = "  ".join(f"{s.protocol} {s.value:.4g}" for s in evaluation.scores if s.value is not None)
+    speed = evaluation.diagnostics["seconds_per_update"]
+    click.echo(f"update {evaluation.update}: {scores}  ({speed * 1000:.2f} ms an update)")
