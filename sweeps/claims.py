@@ -230,7 +230,10 @@ class _Case:
 
     def _complete(self, table: ScoreTable) -> np.ndarray:
         """Which of the table's seeds have a result in every cell that the claim needs."""
-        return np.asarray(~np.isnan(np.stack([runs for _, runs in self._cells(table)])).any(axis=0))
+        complete = np.ones(len(table.seeds), dtype=np.bool_)
+        for _, runs in self._cells(table):  # none where a search chooses the settings: its rule leaves seeds out itself
+            complete &= ~np.isnan(runs)
+        return complete
 
     @cached_property
     def _seeds_in_a_row(self) -> int:

@@ -134,16 +134,8 @@ def launch(sweep: Sweep, say: Callable[[str], None]) -> Ending:
         else:
             with _Mirrored(sweep, store):
                 page, verdicts = conclude(store, sweep.study, sweep.preset, sweep.out)
-        return Ending(
-            sweep=sweep,
-            missing=(),
-            failed={},
-            ran=0,
-            interrupted=False,
-            report=page,
-            verdicts=verdicts,
-            why=rounds.said if rounds else "",
-        )
+        nothing = EngineResult(finished=frozenset(), failed={}, interrupted=False)
+        return _ending(sweep, (), nothing, report=page, verdicts=verdicts, why=rounds.said if rounds else "")
 
 
 def _rounds(sweep: Sweep, store: ResultStore) -> Rounds | None:
