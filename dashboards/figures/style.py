@@ -70,7 +70,7 @@ METHOD_STYLES: Mapping[str, MethodStyle] = {
 }
 _CIRCLE = ("#1b88eb", "#007083", "#0aaa64", "#a59544", "#e37800", "#d20608", "#b44cc8")
 # For methods that are not listed: as far as possible from all that are, and from one another, in every vision.
-_SPARE_COLOURS = ("#b400fc", "#6c54d8", "#c07854", "#907824", "#9c90a8", "#486ccc", "#f03018", "#c04860", "#b45490")
+_SPARE_COLOURS = ("#b400fc", "#6c54d8", "#868ede", "#907824", "#9c90a8", "#486ccc", "#805e00", "#c04860", "#b45490")
 _SPARE_SHAPES = (_HOUSE, _CORNER, _PLANK)
 _SPARE_DASHES = (_MIXED, _DOTTED, _DASHED)
 

@@ -139,7 +139,8 @@ def test_mostly_diverged_runs_are_judged_without_errors(claim: Claim) -> None:
     }
     found = judge([claim], broken)[0]
     assert found.num_seeds == 4
-    assert found.verdict == "undecided"
+    # Runs that diverge everywhere say nothing of two methods; a limit of its own a method breaks by diverging.
+    assert found.verdict in (("undecided", "contradicted") if claim.rule == "keeps-limit" else ("undecided",))
 
 
 @pytest.mark.parametrize("name", RULES)
