@@ -89,6 +89,16 @@ def rule_of(claim: Claim) -> Rule:
     return decode(RULES[claim.rule], claim.contrast, f"claim {claim.name}")
 
 
+def claims_about(claims: Sequence[Claim], dataset: str) -> tuple[Claim, ...]:
+    """Those that speak of a data set; where none does, those that speak of the same as the first.
+
+    Papers say different things of different data sets; a run on digits demonstrates what a study says of its first.
+    """
+    spoken_of = [rule_of(claim).datasets for claim in claims]
+    chosen = {dataset} if any(dataset in names for names in spoken_of) else set(spoken_of[0])
+    return tuple(claim for claim, names in zip(claims, spoken_of, strict=True) if chosen & set(names))
+
+
 def first_look(num_claims: int) -> int:
     """The fewest seeds at which any of so many claims can get a verdict."""
     return least_seeds(ALPHA / num_claims)

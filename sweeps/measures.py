@@ -1,9 +1,11 @@
-"""Measures: what a diagnostic says of a whole run, as a table that claims are judged on exactly like scores.
+"""Measures: what a whole run was like, as a table that claims are judged on exactly like scores.
 
-A measure names a diagnostic of the store, the layers and the part of the run that count, and how the values become one
-number per run. It is to a diagnostic what a protocol is to an image metric: numbers of two measures are never compared.
+A measure of a diagnostic names it, the layers and the part of the run that count, and how the values become one number
+per run; a measure of a course compares the last score of a run with earlier ones. Numbers of two measures are never
+compared, as those of two protocols are not.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -26,37 +28,49 @@ _SUMMARIES: Mapping[Summary, Callable[[FloatArray], float]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measure:
-    """One number per run out of a diagnostic's values.
+class Measure(ABC):
+    """One number >= 0 per run.
 
-    name : how claims ask for it. title : how verdicts and figures write it, with its unit. diagnostic : its name in
-    the store; with `layers`, that of "layer1/DIAGNOSTIC" and so on. layers : those that count, first and last; the
-    last is 0 for the last one that there is. start, end : the part of the run that counts, as shares of its updates,
-    both included. summary : of all these values; "high" is the value that nine of ten stay below.
-    lower_is_better : the direction in which a method is better. half : the value that scores 1/2.
-    in_diverged : "worst" counts a run that diverged as the worst; "measured" keeps what was measured before, for what
-    divergence does not touch, such as time.
+    name : how claims ask for it. title : how verdicts and figures write it, with its unit. lower_is_better : the
+    direction in which a method is better. half : the value that scores 1/2. start, end : the part of the run that
+    counts, as shares of its updates, both included. in_diverged : "worst" counts a run that diverged as the worst;
+    "measured" keeps what was measured before, for what divergence does not touch, such as time.
     """
 
     name: str
     title: str
-    diagnostic: str
     lower_is_better: bool
     half: float
-    layers: tuple[int, int] | None = None
     start: float = 0.0
     end: float = 1.0
-    summary: Summary = "median"
     in_diverged: Literal["worst", "measured"] = "worst"
 
-    def values(self, diagnostics: pd.DataFrame, trials: pd.DataFrame) -> dict[str, float]:
-        """One number per digest, from the store's frames; runs without a value are absent.
+    @abstractmethod
+    def values(self, records: pd.DataFrame, trials: pd.DataFrame) -> dict[str, float]:
+        """One number per digest, from the store's frames; runs without a value are absent."""
 
-        A value that was not finite makes its run's number the worst there is, infinity or 0.
-        """
-        chosen = diagnostics[self._names_of(diagnostics["name"])]
-        share = chosen["update"] / chosen["digest"].map(trials.drop_duplicates("digest").set_index("digest")["updates"])
-        chosen = chosen[(share >= self.start) & (share <= self.end)]
+    def _counting(self, records: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame:
+        """The rows of the part of the run that counts."""
+        share = records["update"] / records["digest"].map(_updates(trials))
+        return records[(share >= self.start) & (share <= self.end)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiagnosticMeasure(Measure):
+    """What a diagnostic's values have in common, from the frame of diagnostics.
+
+    diagnostic : its name in the store; with `layers`, that of "layer1/DIAGNOSTIC" and so on. layers : those that
+    count, first and last; the last is 0 for the last one that there is. summary : of all these values; "high" is the
+    value that nine of ten stay below.
+    """
+
+    diagnostic: str
+    layers: tuple[int, int] | None = None
+    summary: Summary = "median"
+
+    def values(self, records: pd.DataFrame, trials: pd.DataFrame) -> dict[str, float]:
+        """See Measure. A value that was not finite makes its run's number the worst there is, infinity or 0."""
+        chosen = self._counting(records[self._names_of(records["name"])], trials)
         groups = chosen.groupby("digest")["value"]
         return {str(digest): self._summarized(values.to_numpy(dtype=float)) for digest, values in groups}
 
@@ -72,6 +86,34 @@ class Measure:
             return np.inf if self.lower_is_better else 0.0
         with np.errstate(divide="ignore"):
             return _SUMMARIES[self.summary](values)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CourseMeasure(Measure):
+    """How many times as bad the last score of a run is as its best one in the part that counts, from the frame of
+    evaluations under one protocol.
+
+    metric : "fid", whose value is how bad a run is, or "is", for which that is 1 / (IS - 1), as in Transform.
+    """
+
+    metric: Literal["fid", "is"]
+
+    def values(self, records: pd.DataFrame, trials: pd.DataFrame) -> dict[str, float]:
+        """See Measure. A run without a last score has no number."""
+        measured = records.assign(bad=self._badness(records["value"].to_numpy(dtype=float))).dropna(subset=["bad"])
+        last = measured[measured["update"] == measured["digest"].map(_updates(trials))].set_index("digest")["bad"]
+        best = self._counting(measured, trials).groupby("digest")["bad"].min()
+        return {str(digest): float(last[digest] / best[digest]) for digest in last.index.intersection(best.index)}
+
+    def _badness(self, values: FloatArray) -> FloatArray:
+        if self.metric == "fid":
+            return np.maximum(values, 1e-9)
+        return 1 / np.maximum(values - 1, 1e-9)
+
+
+def _updates(trials: pd.DataFrame) -> "pd.Series[int]":
+    """The length of every trial, by digest."""
+    return trials.drop_duplicates("digest").set_index("digest")["updates"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,15 +162,17 @@ class MeasureTable(ScoreTable):
 MEASURES: Registry[Measure] = Registry("measure")
 
 
-def measure_table(diagnostics: pd.DataFrame, trials: pd.DataFrame, name: str) -> MeasureTable:
+def measure_table(records: pd.DataFrame, trials: pd.DataFrame, name: str) -> MeasureTable:
     """The table of one measure, from the store's frames. As for scores, only complete runs count.
+
+    records : what the kind of measure looks at: diagnostics, or evaluations under one protocol.
 
     Raises InputError for an unknown measure and for trials that must not be compared (sweeps.scores).
     """
     measure = MEASURES[name]
     refuse_mixtures(trials)
     methods, settings, seeds = axes(trials)
-    numbers = measure.values(diagnostics, trials)
+    numbers = measure.values(records, trials)
     values = np.full((len(methods), len(settings), len(seeds)), np.nan)
     diverged = np.zeros(values.shape, dtype=np.bool_)
     for digest, method, setting, seed, state in trials[["digest", "method", "setting", "seed", "state"]].itertuples(
@@ -156,7 +200,7 @@ def measure_table(diagnostics: pd.DataFrame, trials: pd.DataFrame, name: str) ->
 
 
 for _measure in (
-    Measure(
+    DiagnosticMeasure(
         name="seconds-per-update",
         title="seconds per generator update",
         diagnostic="seconds_per_update",
@@ -165,7 +209,7 @@ for _measure in (
         in_diverged="measured",
     ),
     # The last layer is dense, with one singular value; the layers are those of the paper's text on Fig. 3.
-    Measure(
+    DiagnosticMeasure(
         name="entropy-rank",
         title="entropy rank of layers 1 to 5 after the last update (geometric mean)",
         diagnostic="entropy-rank",
@@ -176,7 +220,7 @@ for _measure in (
         half=20.0,
     ),
     # Every network begins with vectors u drawn at random; what Fig. 9 shows begins when they have come somewhere.
-    Measure(
+    DiagnosticMeasure(
         name="sigma-error-usual",
         title="|sigma - 1|, below which nine of ten values lie, after the first tenth",
         diagnostic="sigma-error",
@@ -186,7 +230,7 @@ for _measure in (
         lower_is_better=True,
         half=0.05,
     ),
-    Measure(
+    DiagnosticMeasure(
         name="sigma-error-late",
         title="largest |sigma - 1| of any layer in the second half",
         diagnostic="sigma-error",
@@ -196,7 +240,7 @@ for _measure in (
         lower_is_better=True,
         half=0.1,
     ),
-    Measure(
+    DiagnosticMeasure(
         name="first-gradient",
         title="gradient by a layer's effective weight before the first update (geometric mean over layers)",
         diagnostic="gradient",
@@ -206,7 +250,7 @@ for _measure in (
         lower_is_better=False,
         half=0.1,
     ),
-    Measure(
+    DiagnosticMeasure(
         name="late-gradient",
         title="gradient by a layer's effective weight in the second half (geometric mean over layers)",
         diagnostic="gradient",
@@ -216,7 +260,7 @@ for _measure in (
         lower_is_better=False,
         half=0.1,
     ),
-    Measure(
+    DiagnosticMeasure(
         name="largest-gradient",
         title="largest gradient by any layer's effective weight",
         diagnostic="gradient",
@@ -225,13 +269,28 @@ for _measure in (
         lower_is_better=True,
         half=1.0,
     ),
-    Measure(
+    DiagnosticMeasure(
         name="largest-variance",
         title="largest variance x fan-in of any layer's effective weight",
         diagnostic="variance",
         layers=(1, 0),
         start=0.01,
         summary="max",
+        lower_is_better=True,
+        half=1.0,
+    ),
+    CourseMeasure(
+        name="late-loss",
+        title="FID at the end, as a multiple of the run's best FID",
+        metric="fid",
+        lower_is_better=True,
+        half=1.0,
+    ),
+    CourseMeasure(
+        name="late-gain",
+        title="1 / (IS - 1) at the end, as a multiple of its best value in the first quarter",
+        metric="is",
+        end=0.25,
         lower_is_better=True,
         half=1.0,
     ),

@@ -2,12 +2,14 @@
 
 import hashlib
 import importlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
+import pandas as pd
+
 from sweeps.claims import Verdict, judge, rule_of
-from sweeps.measures import MEASURES, measure_table
+from sweeps.measures import MEASURES, CourseMeasure, measure_table
 from sweeps.provenance import PACKAGE, versions
 from sweeps.scores import ScoreTable, score_table
 from sweeps.store import ResultStore
@@ -52,12 +54,28 @@ def judge_study(store: ResultStore, study: Study, preset: Preset) -> list[Verdic
     trials = store.trials(study.name, preset.name)
     evaluations = store.evaluations(study.name, preset.name)
     names = dict.fromkeys([preset.headline, *preset.config.get("protocols", ())])
-    tables: dict[str, ScoreTable] = {name: score_table(evaluations, trials, name, "final") for name in names}
-    measures = dict.fromkeys(rule_of(claim).metric for claim in study.claims if rule_of(claim).metric in MEASURES)
-    if measures:
-        diagnostics = store.diagnostics(study.name, preset.name)
-        tables |= {name: measure_table(diagnostics, trials, name) for name in measures}
+    scores = {name: score_table(evaluations, trials, name, "final") for name in names}
+    tables: dict[str, ScoreTable] = {**scores, **dict(_measures(store, study, preset, trials, evaluations, scores))}
     return judge(study.claims, tables, store.looks(study.name, preset.name))
+
+
+def _measures(
+    store: ResultStore,
+    study: Study,
+    preset: Preset,
+    trials: pd.DataFrame,
+    evaluations: pd.DataFrame,
+    scores: Mapping[str, ScoreTable],
+) -> Iterator[tuple[str, ScoreTable]]:
+    """The tables of the measures that the study's claims ask for."""
+    asked = dict.fromkeys(rule_of(claim).metric for claim in study.claims)
+    for name, measure in ((name, MEASURES[name]) for name in asked if name in MEASURES):
+        if isinstance(measure, CourseMeasure):
+            protocols = [table.protocol for table in scores.values() if table.metric == measure.metric]
+            records = evaluations[evaluations["protocol"].isin(protocols[:1])]
+        else:
+            records = store.diagnostics(study.name, preset.name)
+        yield name, measure_table(records, trials, name)
 
 
 def is_current(store: ResultStore, study: Study, preset: Preset, out: Path) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 
 from sngan.config import TrialConfig
 from sngan.errors import InputError
+from sweeps.claims import claims_about
 from sweeps.study import Preset, Study, plan
 
 _LONGEST_LABEL = 80  # characters; it names a folder
@@ -30,7 +31,8 @@ def parse_overrides(pairs: Iterable[str]) -> dict[str, str]:
 
 
 def vary(study: Study, name: str, overrides: Mapping[str, str]) -> Study:
-    """`study` with one preset: the one called `name` with `overrides` applied, under its own label.
+    """`study` with one preset: the one called `name` with `overrides` applied, under its own label; and with the
+    claims that are judged on its data set.
 
     `name` may be a label itself, such as "quick+updates=300". Overrides that say what the preset says anyway
     change nothing. Raises InputError for an unknown preset, key or value.
@@ -40,7 +42,9 @@ def vary(study: Study, name: str, overrides: Mapping[str, str]) -> Study:
         raise InputError(f"preset {name!r}: this label is shortened; give the preset's name and --set for its changes.")
     preset = study.preset(base)
     wanted = {**parse_overrides(f"config.{change}" for change in changes), **overrides}
-    return dataclasses.replace(study, presets={varied.name: varied for varied in (_varied(preset, wanted),)})
+    varied = _varied(preset, wanted)
+    dataset = TrialConfig.from_dict(dict(varied.config)).dataset
+    return dataclasses.replace(study, presets={varied.name: varied}, claims=claims_about(study.claims, dataset))
 
 
 def _varied(preset: Preset, overrides: Mapping[str, str]) -> Preset:

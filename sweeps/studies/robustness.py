@@ -2,7 +2,15 @@
 arXiv:1802.05957, with seeds.
 """
 
-from sweeps.studies.base_configs import CIFAR10_PAPER, CIFAR10_SHORT, DIGITS_CAVEAT, DIGITS_QUICK, SHORT_CAVEAT
+from sweeps.studies.base_configs import (
+    CIFAR10_PAPER,
+    CIFAR10_SHORT,
+    DIGITS_CAVEAT,
+    DIGITS_QUICK,
+    SHORT_CAVEAT,
+    STL10_PAPER,
+    STL10_SHORT,
+)
 from sweeps.studies.robustness_claims import ROBUSTNESS_CLAIMS
 from sweeps.study import STUDIES, Preset, Study
 
@@ -55,6 +63,28 @@ _PAPER = Preset(
     headline="fid/gen5000-test10000-inception",
 )
 
+# The methods of Fig. 1(b) and 2(b).
+_METHODS_STL10 = ("weight-clipping", "wgan-gp", "layer-norm", "weight-norm", "orthonormal", "sn")
+_STL10_SHORT = Preset(
+    name="stl10-short",
+    description="STL-10 at 48 x 48 pixels with the paper's standard CNN, a fifth of its length, 5 seeds.",
+    config=STL10_SHORT,
+    methods=_METHODS_STL10,
+    settings=_SETTINGS,
+    seeds=5,
+    headline="fid/gen5000-train10000-inception",
+    caveat=SHORT_CAVEAT,
+)
+_STL10 = Preset(
+    name="stl10",
+    description="The paper's experiment: STL-10, standard CNN, 100,000 generator updates, with 5 seeds.",
+    config=STL10_PAPER,
+    methods=_METHODS_STL10,
+    settings=_SETTINGS,
+    seeds=5,
+    headline="fid/gen5000-train10000-inception",
+)
+
 STUDIES.add(
     "robustness",
     Study(
@@ -64,7 +94,7 @@ STUDIES.add(
         description="Every method is trained at each of the optimizer settings A to F of Miyato et al. 2018 "
         "(arXiv:1802.05957, Table 1), with several seeds. Methods with the same seed see the same data and "
         "latents.",
-        presets={preset.name: preset for preset in (_QUICK, _CIFAR10_SHORT, _PAPER)},
+        presets={preset.name: preset for preset in (_QUICK, _CIFAR10_SHORT, _PAPER, _STL10_SHORT, _STL10)},
         claims=ROBUSTNESS_CLAIMS,
         figures=(
             "metric-by-setting",

@@ -84,6 +84,13 @@ _CLAIMS = (
         contrast={**_CONTRAST, "method": _BSN, "others": (_SN,)},
     ),
     Claim(
+        name="bsn-loses-less-late",
+        source=f"{_LIN}, abstract: better training stability than SN",
+        sentence="From its best evaluation to its last, a run with BSN loses less than one with SN.",
+        rule="better-best",
+        contrast={**_CONTRAST, "metric": "late-loss", "method": _BSN, "others": (_SN,)},
+    ),
+    Claim(
         name="strict-sn-is-poor-out-of-the-box",
         source=f"{_LIN}, abstract: stricter implementations perform poorly out of the box",
         sentence="SN by the norm of the reshaped kernel gives better samples than SN by the convolution's own norm.",

@@ -7,7 +7,7 @@ from sngan.datasets import DATASETS
 from sngan.errors import InputError
 from sngan.methods import METHODS, SETTINGS
 from sngan.metrics.protocols import parse
-from sweeps.claims import rule_of
+from sweeps.claims import claims_about, first_look, rule_of
 from sweeps.measures import MEASURES
 from sweeps.searching import searches_of
 from sweeps.spaces import place_of
@@ -29,7 +29,7 @@ def planned(study: Study, preset: Preset) -> list[PlannedTrial]:
 
 
 def test_there_is_the_main_study_with_its_presets() -> None:
-    assert list(STUDIES["robustness"].presets) == ["quick", "cifar10-short", "cifar10"]
+    assert list(STUDIES["robustness"].presets) == ["quick", "cifar10-short", "cifar10", "stl10-short", "stl10"]
     assert STUDIES["robustness"].preset("cifar10").config["updates"] == 100_000
     assert "not CIFAR-10" in STUDIES["robustness"].preset("quick").caveat
 
@@ -89,7 +89,7 @@ def test_protocols_are_measured_on_what_the_data_set_has(study: Study, preset: P
 @pytest.mark.parametrize(("study", "preset"), PRESETS)
 def test_every_claim_can_be_judged_at_every_preset(study: Study, preset: Preset) -> None:
     metrics = {*(parse(name).metric for name in preset.config["protocols"]), *MEASURES}
-    for claim in study.claims:
+    for claim in claims_about(study.claims, preset.config["dataset"]):
         rule = rule_of(claim)
         assert set(rule.methods) <= set(preset.methods), claim.name
         assert set(rule.settings) <= set(preset.settings), claim.name
@@ -112,3 +112,10 @@ def test_methods_and_settings_are_known_and_named_once(study: Study, preset: Pre
     for chosen, catalog in ((preset.methods, METHODS), (listed, SETTINGS)):
         assert [catalog[name].name for name in chosen] == list(chosen), "a name is written in its one way"
         assert len(set(chosen)) == len(chosen)
+
+
+@pytest.mark.parametrize(("study", "preset"), PRESETS)
+def test_more_than_a_demonstration_has_the_seeds_that_a_verdict_takes(study: Study, preset: Preset) -> None:
+    claims = claims_about(study.claims, preset.config["dataset"])
+    if any(preset.config["dataset"] in rule_of(claim).datasets for claim in claims) and preset.search is None:
+        assert preset.seeds >= first_look(len(claims))

@@ -9,7 +9,7 @@ import pytest
 
 from sngan.errors import InputError
 from sngan.seeding import numpy_stream
-from sweeps.claims import Verdict, first_look, judge
+from sweeps.claims import Verdict, claims_about, first_look, judge
 from sweeps.looks import Looks
 from sweeps.rules.evidence import MAX_SEEDS, Contrast, Decision, Evidence, unseen_rate
 from sweeps.rules.evidence import decide as decide_evidence
@@ -32,7 +32,7 @@ METHODS = tuple(BEST)
 FRAGILE = np.array([1.0, 1.2, 1.1, 6.0, 7.0, 8.0])
 ROBUST = np.array([1.0, 1.1, 1.05, 1.2, 1.3, 1.4])
 RANKED = ("sn", "none", "r1")
-CLAIMS = {claim.name: claim for claim in ROBUSTNESS_CLAIMS}
+CLAIMS = {claim.name: claim for claim in claims_about(ROBUSTNESS_CLAIMS, "cifar10")}
 
 
 def world(num_seeds: int, *, opposite: bool = False, noise: float = 0.02) -> dict[str, ScoreTable]:

@@ -9,7 +9,7 @@ import pytest
 
 from sngan.errors import InputError
 from sweeps.claims import judge
-from sweeps.measures import MEASURES, Measure, MeasureTransform, measure_table
+from sweeps.measures import MEASURES, CourseMeasure, DiagnosticMeasure, MeasureTransform, measure_table
 from sweeps.rules import RULES
 from sweeps.rules.keeps_limit import KeepsLimit
 from sweeps.rules.times_better import TimesBetter
@@ -28,8 +28,8 @@ def diagnostics(values: dict[tuple[int, int], float], digest: str = FIRST, name:
     return pd.DataFrame(rows, columns=["digest", "update", "name", "value"])
 
 
-def measure(**changes: object) -> Measure:
-    known = Measure(
+def measure(**changes: object) -> DiagnosticMeasure:
+    known = DiagnosticMeasure(
         name="m", title="a measure", diagnostic="gradient", layers=(1, 0), lower_is_better=True, half=2.0, summary="max"
     )
     return dataclasses.replace(known, **changes)  # type: ignore[arg-type]
@@ -156,3 +156,28 @@ def test_measures_say_what_they_are(name: str) -> None:
     assert found.title
     assert found.half > 0
     assert 0 <= found.start <= found.end <= 1
+
+
+def course(values: dict[int, float | None], name: str) -> float | None:
+    """The measure of one run with these scores by update."""
+    frame = pd.DataFrame([(FIRST, update, value) for update, value in values.items()],
+                         columns=["digest", "update", "value"])  # fmt: skip
+    return MEASURES[name].values(frame, TRIALS).get(FIRST)
+
+
+def test_a_course_compares_the_end_with_the_best() -> None:
+    assert isinstance(MEASURES["late-loss"], CourseMeasure)
+    assert course({5: 40.0, 10: 20.0, 20: 30.0}, "late-loss") == pytest.approx(1.5)
+    assert course({5: 40.0, 20: 30.0}, "late-loss") == 1.0
+    assert course({5: 40.0, 10: 20.0}, "late-loss") is None, "the run has no last score"
+    # Inception Scores of 2 and 3 in the first quarter, 5 at the end: 1 / (IS - 1) falls from 1/2 to 1/4.
+    assert course({2: 2.0, 5: 3.0, 10: 9.0, 20: 5.0}, "late-gain") == pytest.approx(0.5)
+    assert course({10: 9.0, 20: 5.0}, "late-gain") is None, "nothing was measured in the first quarter"
+
+
+def test_a_run_that_gets_worse_at_the_end_scores_less() -> None:
+    stays, falls = (course({10: 20.0, 20: end}, "late-loss") for end in (20.0, 60.0))
+    transform = MeasureTransform(metric="late-loss", half=1.0, title="", lower_is_better=True)
+    assert stays is not None
+    assert falls is not None
+    assert transform(np.array([stays, falls])) == pytest.approx([0.5, 0.25])
