@@ -299,8 +299,8 @@ def _tell(ending: Ending) -> int:
     if sweep.to_come:
         click.echo(f"{counted(sweep.to_come, 'more trial')} will be proposed from the results of these.")
     if ending.missing:
-        done = len(sweep.planned) - len(ending.missing)
-        click.echo(f"Stopped: {done} of {len(sweep.planned)} trials have a result. Go on with:\n{again}", err=True)
+        done, total = len(sweep.planned) - len(ending.missing), len(sweep.planned) + sweep.to_come
+        click.echo(f"Stopped: {done} of {total} trials have a result. Go on with:\n{again}", err=True)
         return UNFINISHED
     return 0
 

@@ -124,7 +124,7 @@ def test_trains_under_every_condition(name: str, conditioning: str, method: str)
 @pytest.mark.parametrize("conditioning", CONDITIONINGS)
 def test_spectral_norm_is_on_every_weight(name: str, conditioning: str) -> None:
     """Convolutions, shortcuts, the dense layer, embeddings and the classifier all have spectral norm 1."""
-    config = thin_config(name, conditioning=conditioning, regularizers=(SpectralNorm(num_iterations=200),))
+    config = thin_config(name, conditioning=conditioning, regularizers=(SpectralNorm(num_iterations=1000),))
     size = ARCHITECTURES[name].image_sizes[0]
     _, discriminator = build_networks(config, channels=2, image_size=size, num_classes=NUM_CLASSES)
     advance_power_iterations(discriminator)

@@ -33,8 +33,8 @@ from tests.dashboards.synthetic import (
 
 FETCHING = {"src", "srcset", "data", "poster", "action", "background", "formaction", "manifest"}
 
-# Figures of what is varied in names.
-OF_VARIED = ("landscape", "setting-curves", "variants")
+# Figures of what is varied in names, and of searches.
+OF_VARIED = ("landscape", "setting-curves", "variants", "budget-curves", "best-share", "importance")
 
 
 class Page(HTMLParser):
