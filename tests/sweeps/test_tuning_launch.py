@@ -13,8 +13,8 @@ from sweeps.commands.options import database_url
 from sweeps.store import TrialState, open_store
 from tests.sweeps.test_launch import Line, assert_told, line  # noqa: F401 (a fixture)
 
-TINY = ["config.updates=2", "config.evaluate_every=2", "config.protocols=fid/gen600-test600-digits", "config.batch_size=8", "config.generator_batch_size=8",
-        "config.z_dim=8"]  # fmt: skip
+TINY = ["config.updates=2", "config.evaluate_every=2", "config.protocols=fid/gen600-test600-digits",
+        "config.batch_size=8", "config.generator_batch_size=8", "config.z_dim=8"]  # fmt: skip
 SET = [part for change in TINY for part in ("--set", change)]
 ONE = ["tuning", *SET, "--methods", "none", "--seeds", "1", "--no-mlflow"]
 
