@@ -29,7 +29,7 @@ from sngan.training import Draw, TrainState, judge_both
 # At most this many intervals between diagnoses, and optimizer steps of either network between two of them at least:
 # a diagnosis takes as long as two to three steps, and may cost 3 % of training.
 _MOST_INTERVALS = 20
-_LEAST_STEPS = 150
+_LEAST_STEPS = 200
 _SPECTRA_INTERVALS = 4
 
 

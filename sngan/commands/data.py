@@ -21,7 +21,7 @@ from sngan.results import RunOptions
 def prepare(source: Path, image_size: int | None, cache_dir: Path, data_dir: Path | None) -> None:
     """Prepare a data set of the catalog, or your own images (a folder or an .npz), and print its name.
 
-    A preparation that was stopped goes on where it was when the same command is given again.
+    A preparation that decodes many files and was stopped goes on where it was when the same command is given again.
 
     Example: python -m sngan prepare imagenet --data-dir /data/imagenet
 
