@@ -51,3 +51,8 @@ def required(variable: str, what: str) -> Path:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest first: begun last, one process would run them while the others have nothing left to do."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    if not os.environ.get("SNGAN_TEST_THOROUGH"):
+        skipped = pytest.mark.skip(reason="takes most of a minute: set SNGAN_TEST_THOROUGH=1")
+        for item in items:
+            if item.get_closest_marker("thorough"):
+                item.add_marker(skipped)

@@ -130,6 +130,7 @@ def test_a_sweep_whose_driver_and_ray_were_killed_is_finished_by_launching_again
     assert differences(uninterrupted, tmp_path) == []
 
 
+@pytest.mark.thorough
 def test_a_trial_whose_worker_was_killed_goes_on_from_its_checkpoint(
     start: Start, tmp_path: Path, uninterrupted: Path
 ) -> None:

@@ -337,6 +337,7 @@ def test_check_says_what_passed_and_what_failed(tmp_path: Path) -> None:
     assert not sound.stderr + broken.stderr + unreadable.stderr
 
 
+@pytest.mark.thorough
 def test_train_list_and_evaluate_take_a_plugin(tmp_path: Path) -> None:
     plugin, cache = write(tmp_path, SOUND["penalty"]), ("--cache-dir", tmp_path / "cache")
     assert "  mine " in sngan("list", "--plugin", plugin).stdout

@@ -267,6 +267,7 @@ def test_both_engines_give_the_same_numbers_bit_for_bit(tmp_path: Path, tiny: Tr
     assert {"python", "torch", "ray"} <= attempt.versions.keys()
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 @pytest.mark.usefixtures("cluster")
 def test_ray_tries_again_what_may_have_been_bad_luck(tmp_path: Path) -> None:
@@ -309,6 +310,7 @@ def test_two_cpus_run_two_trials_at_a_time_with_a_thread_each_in_processes_used_
     assert {trial["gpus"] for trial in trials} == {""}, "a trial without a GPU sees none"
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 @pytest.mark.usefixtures("cluster")
 def test_a_gpu_is_shared_and_processes_are_fresh_when_asked(tmp_path: Path) -> None:
@@ -359,6 +361,7 @@ def test_ray_stops_within_seconds_and_blames_no_trial(tmp_path: Path, number: si
     assert [signal.getsignal(each) for each in STOP_SIGNALS] == before
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 @pytest.mark.usefixtures("cluster")
 def test_ray_passes_on_an_error_of_the_listener(tmp_path: Path) -> None:

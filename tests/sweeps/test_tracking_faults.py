@@ -193,6 +193,7 @@ def test_a_database_that_was_never_finished_is_made_anew(store: ResultStore, tmp
     assert sorted(path.name for path in folder.iterdir() if path.suffix != ".lock") == ["mlflow.db"]
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_a_killed_process_leaves_no_duplicates_and_no_zombies(
     store: ResultStore, tmp_path: Path, mlflow_uri: str

@@ -44,6 +44,7 @@ def kill_after(results_told: int, arguments: list[str]) -> None:
     assert process.returncode == -signal.SIGKILL
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 @pytest.mark.timeout(500)
 def test_a_killed_search_that_goes_on_on_ray_ends_as_if_it_had_never_stopped(tmp_path: Path, cache_dir: Path) -> None:
