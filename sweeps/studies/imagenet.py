@@ -43,7 +43,7 @@ _PRESETS = (
             "dequantization": True,
             "learning_rate_schedule": "late-linear",
             "updates": 60,
-            "evaluate_every": 30,
+            "evaluate_every": 15,
             "protocols": ("is/gen600x1-digits", "fid/gen600-test600-digits", "intra-fid/gen600-test600-digits"),
         },
         methods=_METHODS,
