@@ -81,10 +81,16 @@ class Transform:
         return np.asarray(excess / (1 + excess))
 
     def value(self, scores: FloatArray) -> FloatArray:
-        """The inverse: values in the metric's units of scores in [0, 1]; 0, diverged, is infinite, or 1 for IS."""
+        """The inverse: values in the metric's units of scores in [0, 1]; 0, diverged, is the worst value that there is:
+        infinite where lower is better, 1 for IS, else 0.
+        """
+        if self.metric in _SHARES:
+            return np.asarray(scores)
         with np.errstate(divide="ignore"):
             odds = scores / (1 - scores)
-            return np.asarray(1 + odds / self.half if self.metric == "is" else self.half / odds)
+            if METRICS[self.metric].lower_is_better:
+                return np.asarray(self.half / odds)
+            return np.asarray(odds / self.half + (self.metric == "is"))
 
     @property
     def text(self) -> str:
