@@ -90,13 +90,15 @@ def rule_of(claim: Claim) -> Rule:
 
 
 def claims_about(claims: Sequence[Claim], dataset: str) -> tuple[Claim, ...]:
-    """Those that speak of a data set; where none does, those that speak of the same as the first.
+    """Those that speak of a data set; where none does, those that speak of the same as the first that names one.
 
     Papers say different things of different data sets; a run on digits demonstrates what a study says of its first.
+    Claims that name no data set speak of all.
     """
-    spoken_of = [rule_of(claim).datasets for claim in claims]
-    chosen = {dataset} if any(dataset in names for names in spoken_of) else set(spoken_of[0])
-    return tuple(claim for claim, names in zip(claims, spoken_of, strict=True) if chosen & set(names))
+    spoken_of = [set(rule_of(claim).datasets) for claim in claims]
+    first = next((names for names in spoken_of if names), set())
+    chosen = {dataset} if any(dataset in names for names in spoken_of) else first
+    return tuple(claim for claim, names in zip(claims, spoken_of, strict=True) if not names or chosen & names)
 
 
 def first_look(num_claims: int) -> int:

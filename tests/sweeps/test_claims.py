@@ -66,6 +66,19 @@ def better(method: str, *others: str, **more: Any) -> Claim:
                  contrast={"method": method, "others": others, **more})  # fmt: skip
 
 
+def test_claims_are_chosen_by_what_they_speak_of() -> None:
+    cifar10, stl10, both = (
+        replace(better("sn", "none", datasets=names), name="-".join(names))
+        for names in (("cifar10",), ("stl10",), ("cifar10", "stl10"))
+    )
+    of_all = better("sn", "none")
+    claims = (of_all, cifar10, stl10, both)
+    assert claims_about(claims, "stl10") == (of_all, stl10, both)
+    assert claims_about(claims, "digits") == (of_all, cifar10, both), "as of the first that names a data set"
+    assert claims_about((of_all,), "digits") == (of_all,)
+    assert claims_about((), "digits") == ()
+
+
 # --- Planted effects ---
 
 
