@@ -200,7 +200,7 @@ def _shares(known: Sequence[Tried], space: Mapping[str, Axis]) -> dict[str, floa
 
 
 def _flat(axis: Axis) -> Axis:
-    """The axis in which draws are uniform: Optuna's evaluator takes a logarithmic one as uniform in its plain values."""
+    """The axis in which draws are uniform; Optuna's evaluator takes a logarithmic one as uniform in its values."""
     return Range(low=math.log(axis.low), high=math.log(axis.high)) if _is_log(axis) else axis
 
 
