@@ -187,13 +187,12 @@ class ScoreTable:
 
     def first_seeds(self, number: int) -> "ScoreTable":
         """The same table with the seeds from 0 to `number` - 1 alone."""
-        kept = [index for index, seed in enumerate(self.seeds) if seed < number]
-        return replace(
-            self,
-            seeds=tuple(self.seeds[index] for index in kept),
-            values=self.values[..., kept],
-            diverged=self.diverged[..., kept],
-        )
+        return self.of_seeds(np.array(self.seeds) < number)
+
+    def of_seeds(self, kept: BoolArray) -> "ScoreTable":
+        """The same table with some of its seeds alone; `kept` [K] says which."""
+        seeds = tuple(seed for seed, stays in zip(self.seeds, kept, strict=True) if stays)
+        return replace(self, seeds=seeds, values=self.values[..., kept], diverged=self.diverged[..., kept])
 
     def _of(self, array: FloatArray, method: str, settings: Sequence[str] | None) -> FloatArray:
         rows = [self.settings.index(name) for name in (self.settings if settings is None else settings)]
