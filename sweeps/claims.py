@@ -90,13 +90,15 @@ def rule_of(claim: Claim) -> Rule:
 
 
 def claims_about(claims: Sequence[Claim], dataset: str) -> tuple[Claim, ...]:
-    """Those that speak of a data set; where none does, those that speak of the same as the first.
+    """Those that speak of a data set; where none does, those that speak of the same as the first that names one.
 
     Papers say different things of different data sets; a run on digits demonstrates what a study says of its first.
+    Claims that name no data set speak of all.
     """
-    spoken_of = [rule_of(claim).datasets for claim in claims]
-    chosen = {dataset} if any(dataset in names for names in spoken_of) else set(spoken_of[0])
-    return tuple(claim for claim, names in zip(claims, spoken_of, strict=True) if chosen & set(names))
+    spoken_of = [set(rule_of(claim).datasets) for claim in claims]
+    first = next((names for names in spoken_of if names), set())
+    chosen = {dataset} if any(dataset in names for names in spoken_of) else first
+    return tuple(claim for claim, names in zip(claims, spoken_of, strict=True) if not names or chosen & names)
 
 
 def first_look(num_claims: int) -> int:
@@ -146,10 +148,13 @@ class _Case:
         """The smallest p value of "contradicted" at any look so far."""
         return self._against.p_contradicted if self._against else 1.0
 
-    @property
+    @cached_property
     def table(self) -> ScoreTable | None:
-        """The scores that it is judged on; None where some method or setting has none at all."""
-        return None if self._lacks else self._measured
+        """The scores that it is judged on, of the seeds that are complete for it; None where there is no such seed."""
+        if self._measured is None or self._lacks:
+            return None
+        complete = self._complete(self._measured)
+        return self._measured.of_seeds(complete) if complete.any() else None
 
     def table_at(self, number: int) -> ScoreTable | None:
         """The scores of seeds 0 to `number` - 1, None while one of them is incomplete."""
@@ -185,8 +190,9 @@ class _Case:
         if decision is None:
             return self._before_the_first_look(table)
         limiting, half = decision.limiting, decision.half_width
-        # Differences of scores and rank correlations lie in [-1, 1]; a t interval does not know.
-        low, high = (None, None) if half is None else (max(-1.0, limiting.mean - half), min(1.0, limiting.mean + half))
+        # A t interval does not know that differences of scores and rank correlations end at -1 and 1.
+        end = limiting.bound
+        low, high = (None, None) if half is None else (max(-end, limiting.mean - half), min(end, limiting.mean + half))
         seeds_needed, last = decision.seeds_needed, self._looks.last
         beyond_plan = self._looks != ONCE and seeds_needed is not None and seeds_needed > last
         said = [_explanation(decision, self._looks)]
@@ -250,8 +256,7 @@ class _Case:
         """How many of the seeds 0, 1, 2 ... are complete before the first that is not."""
         if self.table is None:
             return 0
-        complete = {seed for seed, whole in zip(self.table.seeds, self._complete(self.table), strict=True) if whole}
-        return next(number for number in range(len(complete) + 1) if number not in complete)
+        return next(number for number in range(len(self.table.seeds) + 1) if number not in self.table.seeds)
 
     def _left_out(self, table: ScoreTable) -> list[str]:
         """A sentence on seeds that do not count because a run of theirs is missing, and on which; else none."""
@@ -288,13 +293,16 @@ def _explanation(decision: Decision, looks: Looks) -> str:
     if decision.verdict == "contradicted":
         corrected = f", also corrected for {count} comparisons" if count > 1 else ""
         return f"The interval over {seeds} excludes it{at}{corrected}: {limiting.reading}. {unseen}"
-    least = least_seeds((1 - decision.level) / 2)
+    least = min(decision.least_for, decision.least_against)
     if decision.num_seeds < least:
         return f"{seeds} cannot decide, {least} are the least; so far {limiting.reading}."
+    cannot = [("support", decision.least_for), ("contradict", decision.least_against)]
+    limits = "".join(f" {seeds} cannot {do} it, {n} are the least." for do, n in cannot if decision.num_seeds < n)
     if count == 1:
-        return f"Open after {seeds}{so_far}: {limiting.reading}."
-    half = decision.half_width
-    against = half is not None and limiting.mean + half < limiting.contradict_below
+        return f"Open after {seeds}{so_far}: {limiting.reading}.{limits}"
+    contrary = limiting.contrary
+    half = contrary.half_width((1 - decision.level) / 2, looks)
+    against = half is not None and contrary.mean + half < contrary.contradict_below
     chance = ", not beyond chance" if against else ""
     holding = f"{decision.num_holding} of {count} comparisons hold"
-    return f"Open after {seeds}{so_far}: {holding}; the weakest{chance}: {limiting.reading}."
+    return f"Open after {seeds}{so_far}: {holding}; the weakest{chance}: {limiting.reading}.{limits}"

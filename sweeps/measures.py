@@ -60,8 +60,8 @@ class DiagnosticMeasure(Measure):
     """What a diagnostic's values have in common, from the frame of diagnostics.
 
     diagnostic : its name in the store; with `layers`, that of "layer1/DIAGNOSTIC" and so on. layers : those that
-    count, first and last; the last is 0 for the last one that there is. summary : of all these values; "high" is the
-    value that nine of ten stay below.
+    count, first and last; a last of 0 is the last one that there is, -1 the one before it, and so on. summary : of all
+    these values; "high" is the value that nine of ten stay below.
     """
 
     diagnostic: str
@@ -70,6 +70,8 @@ class DiagnosticMeasure(Measure):
 
     def values(self, records: pd.DataFrame, trials: pd.DataFrame) -> dict[str, float]:
         """See Measure. A value that was not finite makes its run's number the worst there is, infinity or 0."""
+        # A trial that stands in two cells stands twice in the frame.
+        records = records.drop_duplicates(["digest", "update", "name"])
         chosen = self._counting(records[self._names_of(records["name"])], trials)
         groups = chosen.groupby("digest")["value"]
         return {str(digest): self._summarized(values.to_numpy(dtype=float)) for digest, values in groups}
@@ -77,9 +79,12 @@ class DiagnosticMeasure(Measure):
     def _names_of(self, names: pd.Series) -> "pd.Series[bool]":
         if self.layers is None:
             return names == self.diagnostic
-        found = names.str.extract(rf"^layer(?P<layer>\d+)/{self.diagnostic}$")["layer"].astype(float)
+        found = names.str.extract(r"^layer(?P<layer>\d+)/(?P<diagnostic>.+)$")
+        numbers = found["layer"].astype(float)
         first, last = self.layers
-        return (found >= first) & (found <= (last or np.inf))
+        # Counted from the end among the layers of the network, whatever is known of them.
+        last = last if last > 0 else numbers.max() + last
+        return (found["diagnostic"] == self.diagnostic) & (numbers >= first) & (numbers <= last)
 
     def _summarized(self, values: FloatArray) -> float:
         if not np.isfinite(values).all():
@@ -100,6 +105,8 @@ class CourseMeasure(Measure):
 
     def values(self, records: pd.DataFrame, trials: pd.DataFrame) -> dict[str, float]:
         """See Measure. A run without a last score has no number."""
+        # A trial that stands in two cells stands twice in the frame.
+        records = records.drop_duplicates(["digest", "update"])
         measured = records.assign(bad=self._badness(records["value"].to_numpy(dtype=float))).dropna(subset=["bad"])
         last = measured[measured["update"] == measured["digest"].map(_updates(trials))].set_index("digest")["bad"]
         best = self._counting(measured, trials).groupby("digest")["bad"].min()
@@ -131,6 +138,12 @@ class MeasureTransform(Transform):
         with np.errstate(divide="ignore"):
             ratio = values / self.half if self.lower_is_better else self.half / values
         return np.asarray(1 / (1 + ratio))
+
+    def value(self, scores: FloatArray) -> FloatArray:
+        """The inverse; 0, diverged, is infinite where lower is better, else 0."""
+        with np.errstate(divide="ignore"):
+            odds = scores / (1 - scores)
+            return np.asarray(self.half / odds if self.lower_is_better else self.half * odds)
 
     @property
     def text(self) -> str:
@@ -219,12 +232,13 @@ for _measure in (
         lower_is_better=False,
         half=20.0,
     ),
-    # Every network begins with vectors u drawn at random; what Fig. 9 shows begins when they have come somewhere.
+    # Every network begins with vectors u drawn at random; what Fig. 9 shows begins when they have come somewhere. The
+    # last layer is dense with one singular value, which a power iteration finds at once: its error is always 0.
     DiagnosticMeasure(
         name="sigma-error-usual",
         title="|sigma - 1|, below which nine of ten values lie, after the first tenth",
         diagnostic="sigma-error",
-        layers=(1, 0),
+        layers=(1, -1),
         start=0.1,
         summary="high",
         lower_is_better=True,
@@ -234,7 +248,7 @@ for _measure in (
         name="sigma-error-late",
         title="largest |sigma - 1| of any layer in the second half",
         diagnostic="sigma-error",
-        layers=(1, 0),
+        layers=(1, -1),
         start=0.5,
         summary="max",
         lower_is_better=True,

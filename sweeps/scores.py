@@ -81,10 +81,16 @@ class Transform:
         return np.asarray(excess / (1 + excess))
 
     def value(self, scores: FloatArray) -> FloatArray:
-        """The inverse: values in the metric's units of scores in [0, 1]; 0, diverged, is infinite, or 1 for IS."""
+        """The inverse: values in the metric's units of scores in [0, 1]; 0, diverged, is the worst value that there is:
+        infinite where lower is better, 1 for IS, else 0.
+        """
+        if self.metric in _SHARES:
+            return np.asarray(scores)
         with np.errstate(divide="ignore"):
             odds = scores / (1 - scores)
-            return np.asarray(1 + odds / self.half if self.metric == "is" else self.half / odds)
+            if METRICS[self.metric].lower_is_better:
+                return np.asarray(self.half / odds)
+            return np.asarray(odds / self.half + (self.metric == "is"))
 
     @property
     def text(self) -> str:
@@ -181,13 +187,12 @@ class ScoreTable:
 
     def first_seeds(self, number: int) -> "ScoreTable":
         """The same table with the seeds from 0 to `number` - 1 alone."""
-        kept = [index for index, seed in enumerate(self.seeds) if seed < number]
-        return replace(
-            self,
-            seeds=tuple(self.seeds[index] for index in kept),
-            values=self.values[..., kept],
-            diverged=self.diverged[..., kept],
-        )
+        return self.of_seeds(np.array(self.seeds) < number)
+
+    def of_seeds(self, kept: BoolArray) -> "ScoreTable":
+        """The same table with some of its seeds alone; `kept` [K] says which."""
+        seeds = tuple(seed for seed, stays in zip(self.seeds, kept, strict=True) if stays)
+        return replace(self, seeds=seeds, values=self.values[..., kept], diverged=self.diverged[..., kept])
 
     def _of(self, array: FloatArray, method: str, settings: Sequence[str] | None) -> FloatArray:
         rows = [self.settings.index(name) for name in (self.settings if settings is None else settings)]

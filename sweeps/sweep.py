@@ -183,6 +183,7 @@ def _run_missing(
         left = missing_trials(sweep, states)
         if rounds is not None and result.interrupted and not left:
             left = rounds.further()
+            sweep = sweep.with_more(left)
         if result.interrupted and left:
             store.requeue(trial.digest for trial in left if trial.digest in states.keys() - result.failed.keys())
             mirror.hurried = True

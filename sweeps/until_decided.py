@@ -18,6 +18,7 @@ from sngan.errors import InputError
 from sngan.metrics.protocols import parse
 from sweeps.claims import first_look, rule_of
 from sweeps.looks import Looks
+from sweeps.measures import MEASURES, CourseMeasure
 from sweeps.reporting import judge_study
 from sweeps.store import ResultStore
 from sweeps.study import Claim, PlannedTrial, Preset, Study, plan
@@ -60,6 +61,7 @@ class Candidates:
         """
         methods, settings = ({getattr(trial, name) for trial in trials} for name in ("method", "setting"))
         metrics = {parse(name).metric for name in (preset.headline, *preset.config.get("protocols", ()))}
+        metrics |= {name for name, m in MEASURES.items() if not isinstance(m, CourseMeasure) or m.metric in metrics}
         claims = tuple(
             claim
             for claim in study.claims

@@ -60,7 +60,9 @@ class BudgetCurves(Figure[BudgetCurvesData]):
         if curves.empty:
             return BudgetCurvesData(absent="No searched trial has a result under the headline protocol yet.")
         axis = _axis(table, curves)
-        for name, y in (("score", "y"), ("low", "y_high"), ("high", "y_low")):
+        # Where lower is better, the upper end of the score is the lower end on the axis.
+        ends = ("y_high", "y_low") if table.lower_is_better else ("y_low", "y_high")
+        for name, y in zip(("score", "low", "high"), ("y", *ends), strict=True):
             values = table.transform.value(curves[name].to_numpy())
             known = ~np.isnan(values)
             # Where every run so far diverged, the curve lies on the rail.

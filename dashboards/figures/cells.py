@@ -11,7 +11,7 @@ _DIVERGED = "#4d525b"
 _WHITE, _BLACK = "#ffffff", "#111316"
 
 
-def fill_of(median: float, medians: FloatArray) -> str:
+def fill_of(median: float, medians: FloatArray, *, lower_is_better: bool) -> str:
     """The cell's colour: where its median lies between the best and the worst one, on the metric's axis."""
     if np.isnan(median):
         return "transparent"
@@ -21,8 +21,7 @@ def fill_of(median: float, medians: FloatArray) -> str:
     axis = np.log if finite.min() > 0 else np.asarray
     low, high = axis(finite.min()), axis(finite.max())
     place = 0.0 if high == low else float((axis(median) - low) / (high - low))
-    # Diverged is +infinity where lower is better: the worst end of the colours.
-    return ramp(place if not np.isneginf(medians).any() else 1 - place)
+    return ramp(place if lower_is_better else 1 - place)
 
 
 def ramp(place: float) -> str:

@@ -94,7 +94,7 @@ def _cells(table: ScoreTable) -> Iterator[dict[str, Any]]:
     for (m, s), median in np.ndenumerate(medians):
         num_diverged, num_missing = int(table.diverged[m, s].sum()), int(table.missing[m, s].sum())
         num_seeds = len(table.seeds) - num_missing
-        fill = fill_of(float(median), medians)
+        fill = fill_of(float(median), medians, lower_is_better=table.lower_is_better)
         yield {
             "method": table.methods[m], "setting": table.settings[s], "median": float(median),
             "num_seeds": num_seeds, "num_diverged": num_diverged, "num_missing": num_missing,

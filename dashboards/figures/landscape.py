@@ -109,7 +109,8 @@ def _cells(table: ScoreTable, settings: dict[str, Setting], shares: pd.DataFrame
         m = table.methods.index(method)
         for name, setting in settings.items():
             s = table.settings.index(name)
-            median, fill = float(medians[m, s]), fill_of(float(medians[m, s]), medians)
+            median = float(medians[m, s])
+            fill = fill_of(median, medians, lower_is_better=table.lower_is_better)
             yield {
                 "method": method, "panel": f"{method_label(method)}: works at {_part(*part)}",
                 "alpha": setting.alpha, "beta1": setting.beta1, "beta2": setting.beta2, "n_dis": setting.n_dis,

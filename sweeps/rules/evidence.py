@@ -25,7 +25,8 @@ with uniform, log-normal and two-ended scores, 3 to 8 seeds). What it cannot sur
 few values, as when runs either work or collapse: seeds agree by chance and the interval has no width. Where two equal
 methods collapse like a coin, the one works and the other does not in one seed of four; all of n seeds say so with
 probability 4^-n. So no p value from n seeds is below 4^-n. For one claim with one contrast three seeds are the least
-that decide, for nine such claims five (`least_seeds`).
+that decide, for nine such claims five (`least_seeds`). A claim with c contrasts has no p value of "contradicted" below
+c 4^-n: it takes more seeds to contradict than to support, and an undecided verdict says where it has too few.
 
 What no test of a few seeds can see is a rare event. A method that gains 0.05 in most seeds and loses 0.5 in one
 of ten, so that it gains nothing on average, is called better in 45, 56 and 42 % of sweeps with 3, 5 and 8 seeds
@@ -68,7 +69,9 @@ class Contrast:
     label : what it measures, such as "worst-setting score, SN minus WGAN-GP". unit : what 1 means. per_seed :
     [K], NaN for a seed of which a needed run is missing. reading : the same comparison in the metric's own
     units, for people. support_above, contradict_below : the boundaries; between them the claim is neither
-    right nor wrong. resolution : step of a contrast that takes discrete values, else 0.
+    right nor wrong. against : the contrast that contradicts in place of this one; for a boundary that these very runs
+    would have to tell, whose own scatter a fixed number would hide. resolution : step of a contrast that takes discrete
+    values, else 0. bound : no value lies further from 0.
     """
 
     label: str
@@ -77,7 +80,14 @@ class Contrast:
     reading: str
     support_above: float = 0.0
     contradict_below: float = 0.0
+    against: "Contrast | None" = None
     resolution: float = 0.0
+    bound: float = 1.0
+
+    @property
+    def contrary(self) -> "Contrast":
+        """The contrast that contradicts where it lies below its `contradict_below`: this one or `against`."""
+        return self if self.against is None else self.against
 
     @cached_property
     def num_seeds(self) -> int:
@@ -117,8 +127,9 @@ class Contrast:
         return self._p_value(self.mean - self.support_above, looks)
 
     def p_below(self, looks: Looks = ONCE) -> float:
-        """One-sided p value of the mean being below contradict_below; 1 without a deviation."""
-        return self._p_value(self.contradict_below - self.mean, looks)
+        """One-sided p value of the contrary's mean being below its boundary; 1 without a deviation."""
+        tested = self.contrary
+        return tested._p_value(tested.contradict_below - tested.mean, looks)
 
     def _p_value(self, distance: float, looks: Looks) -> float:
         if self.deviation is None:
@@ -156,7 +167,8 @@ class Decision:
     limiting : the contrast that decided, or stands in the way. half_width, level : of its interval, which excludes the
     boundary where the claim is decided; None without a deviation. num_holding : how many contrasts lie above their
     boundary. seeds_needed : seeds in all that would likely decide, None when decided or not foreseeable, and one more
-    than the last that is considered (MAX_SEEDS, or the last look) where those would not do.
+    than the last that is considered (MAX_SEEDS, or the last look) where those would not do. least_for, least_against :
+    the fewest seeds with which it could be supported, and contradicted, at the levels at which it was tested.
     """
 
     verdict: VerdictName
@@ -167,6 +179,8 @@ class Decision:
     num_contrasts: int
     num_seeds: int
     seeds_needed: int | None
+    least_for: int
+    least_against: int
 
 
 def decide(evidence: Evidence, *, alpha: float = ALPHA, against: float = ALPHA) -> Decision:
@@ -181,7 +195,7 @@ def decide(evidence: Evidence, *, alpha: float = ALPHA, against: float = ALPHA) 
     elif evidence.p_supported <= alpha:
         verdict = "supported"
     corrected = against / len(contrasts)
-    failing = [c for c in contrasts if c.p_below(looks) <= corrected]
+    failing = [c.contrary for c in contrasts if c.p_below(looks) <= corrected]
     limiting = min(failing if verdict == "contradicted" else contrasts, key=_strength)
     tested_at = corrected if verdict == "contradicted" else alpha
     return Decision(
@@ -193,6 +207,8 @@ def decide(evidence: Evidence, *, alpha: float = ALPHA, against: float = ALPHA) 
         num_contrasts=len(contrasts),
         num_seeds=evidence.num_seeds,
         seeds_needed=_seeds_needed(evidence, alpha, corrected) if verdict == "undecided" else None,
+        least_for=least_seeds(alpha),
+        least_against=least_seeds(corrected),
     )
 
 
@@ -222,12 +238,12 @@ def _strength(contrast: Contrast) -> float:
 def _seeds_needed(evidence: Evidence, alpha: float, corrected: float) -> int | None:
     """Seeds in all at which the claim would likely be decided if effects and scatter stay as they are."""
     contrasts, looks = evidence.contrasts, evidence.looks
-    if any(contrast.deviation is None for contrast in contrasts):
+    if any(c.deviation is None or c.contrary.deviation is None for c in contrasts):
         return None
     if all(c.mean > c.support_above for c in contrasts):
         needed = max(_enough(c, c.mean - c.support_above, alpha, looks) for c in contrasts)
     else:
-        wrong = [c for c in contrasts if c.mean < c.contradict_below]
+        wrong = [c for c in (c.contrary for c in contrasts) if c.mean < c.contradict_below]
         if not wrong:
             return None
         needed = min(_enough(c, c.contradict_below - c.mean, corrected, looks) for c in wrong)

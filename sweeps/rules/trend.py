@@ -68,6 +68,7 @@ class Trend(Rule):
             unit=unit(table),
             per_seed=-change if way == "falls" else change + allowed,
             reading=f"{name} has {metric(table)} {found[0]} at {ends[0]}, {found[1]} at {ends[1]}",
+            bound=np.inf,  # a line that is fitted to scores from 0 to 1 may rise by more than 1
         )
 
     @property

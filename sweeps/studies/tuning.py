@@ -67,7 +67,7 @@ _PRESETS = (
         description="CIFAR-10 with the standard CNN, 20 configurations per search, 20,000 updates each, 4 repetitions.",
         config={**CIFAR10, "updates": 20_000, "evaluate_every": 5_000, "protocols": (_FID,)},
         methods=_METHODS,
-        seeds=4,  # the least with which a claim about several methods can be contradicted
+        seeds=4,  # the least with which one of four claims can be decided; to contradict it of three methods takes five
         headline=_FID,
         caveat=_SHORT,
     ),

@@ -7,11 +7,15 @@ from sngan.datasets import DATASETS
 from sngan.errors import InputError
 from sngan.methods import METHODS, SETTINGS
 from sngan.metrics.protocols import parse
+from sngan.seeding import numpy_stream
 from sweeps.claims import claims_about, first_look, rule_of
 from sweeps.measures import MEASURES
+from sweeps.rules import Rule
+from sweeps.rules.evidence import ALPHA, least_seeds
 from sweeps.searching import searches_of
 from sweeps.spaces import place_of
 from sweeps.study import STUDIES, PlannedTrial, Preset, Study, plan
+from tests.sweeps.score_samples import equal_methods, table_of
 
 NUM_IMAGES = {"digits": {"train": 1197, "test": 600}, "cifar10": {"train": 50_000, "test": 10_000}}
 ALL = [pytest.param(study, id=name) for name, study in STUDIES.items()]
@@ -119,3 +123,12 @@ def test_more_than_a_demonstration_has_the_seeds_that_a_verdict_takes(study: Stu
     claims = claims_about(study.claims, preset.config["dataset"])
     if any(preset.config["dataset"] in rule_of(claim).datasets for claim in claims) and preset.search is None:
         assert preset.seeds >= first_look(len(claims))
+        for claim in claims:
+            contrasts = num_contrasts(rule_of(claim), preset.seeds)
+            assert preset.seeds >= least_seeds(ALPHA / contrasts), f"{claim.name} could never be contradicted"
+
+
+def num_contrasts(rule: Rule, num_seeds: int) -> int:
+    """How many comparisons a claim makes."""
+    values = equal_methods(rule.methods, num_seeds, numpy_stream(0, "bootstrap"), num_settings=len(rule.settings))
+    return len(rule.contrasts(table_of(values, rule.methods, settings=rule.settings, metric=rule.metric)))

@@ -26,7 +26,7 @@ from sweeps.budgets import expected_best
 from sweeps.rules.larger_region import working_share
 from sweeps.spaces import places_in
 from sweeps.statistics import divergence_rate, performance_profile
-from tests.dashboards.synthetic import Story, Sweep, make_preset, make_searched_preset, open_sweep
+from tests.dashboards.synthetic import INCEPTION, Story, Sweep, make_preset, make_searched_preset, open_sweep
 
 
 def cell(table: pd.DataFrame, method: str, setting: str) -> pd.DataFrame:
@@ -108,6 +108,30 @@ def test_heat_map_is_darkest_at_the_best_and_readable_everywhere(frames: StudyFr
     assert finite.loc[finite["median"].idxmin(), "fill"] == ramp(0)
     assert finite.loc[finite["median"].idxmax(), "fill"] == ramp(1)
     assert min(contrast(fill, ink) for fill, ink in zip(data.cells["fill"], data.cells["ink"], strict=True)) >= 4.0
+
+
+def inception(sweep: Sweep) -> StudyFrames:
+    """The same trials, looked at under the Inception Score: higher is better."""
+    return dataclasses.replace(sweep.frames(), preset=dataclasses.replace(sweep.preset, headline=INCEPTION))
+
+
+@pytest.mark.parametrize("diverge", ["none", "some"])
+def test_cells_are_darkest_at_the_best_inception_score_whether_or_not_runs_diverge(
+    tmp_path: Path, diverge: str
+) -> None:
+    settings = ("A", "A(alpha=0.001)", "A(alpha=0.01)", "F")
+    preset = make_preset(methods=("wgan-gp", "sn"), settings=settings)
+    frames = inception(open_sweep(tmp_path, preset, Story(diverge=diverge, grids=False)))
+    heat_map, landscape = (FIGURES[name].prepare(frames) for name in ("heat-map", "landscape"))
+    assert isinstance(heat_map, HeatMapData)
+    assert isinstance(landscape, LandscapeData)
+    assert np.isneginf(heat_map.cells["median"]).any() == (diverge == "some")
+    fills = heat_map.cells.set_index(["method", "setting"])["fill"]
+    finite = heat_map.cells[np.isfinite(heat_map.cells["median"])]
+    assert finite.loc[finite["median"].idxmax(), "fill"] == ramp(0)
+    assert finite.loc[finite["median"].idxmin(), "fill"] == ramp(1)
+    for method, alpha, fill in zip(*(landscape.cells[name] for name in ("method", "alpha", "fill")), strict=True):
+        assert fill == fills[method, {0.0001: "A", 0.001: settings[1], 0.01: settings[2]}[alpha]]
 
 
 def test_profiles_fall_and_start_at_what_did_not_diverge(frames: StudyFrames) -> None:
@@ -238,15 +262,15 @@ def test_a_landscape_counts_the_settings_of_its_grid_where_a_method_works(varied
 
 
 @pytest.fixture(scope="module")
-def searched(tmp_path_factory: pytest.TempPathFactory) -> StudyFrames:
+def searched(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
     preset = make_searched_preset(("none", "wgan-gp", "sn"), budget=8, seeds=3)
-    return open_sweep(tmp_path_factory.mktemp("searched"), preset, Story(grids=False)).frames()
+    return open_sweep(tmp_path_factory.mktemp("searched"), preset, Story(grids=False))
 
 
-def test_budget_curves_are_exact_for_random_search_and_in_order_for_tpe(searched: StudyFrames) -> None:
-    data = FIGURES["budget-curves"].prepare(searched)
+def test_budget_curves_are_exact_for_random_search_and_in_order_for_tpe(searched: Sweep) -> None:
+    data = FIGURES["budget-curves"].prepare(searched.frames())
     assert isinstance(data, BudgetCurvesData)
-    table = searched.headline
+    table = searched.frames().headline
     for method in table.methods:
         rows = data.curves[data.curves["method"] == method].set_index(["sampler", "tries"])
         random, tpe = (table.pick(method, places_in(table.settings, name)) for name in ("random", "tpe"))
@@ -261,6 +285,14 @@ def test_budget_curves_are_exact_for_random_search_and_in_order_for_tpe(searched
     assert "random search: 24 of 24 configurations per method" in data.seeds
 
 
+def test_the_lower_end_of_a_budget_curve_is_the_lower_inception_score(searched: Sweep) -> None:
+    data = FIGURES["budget-curves"].prepare(inception(searched))
+    assert isinstance(data, BudgetCurvesData)
+    banded = data.curves.dropna(subset=["low"])
+    assert (banded["y_low"] <= banded["y_high"]).all()
+    assert (banded["y_low"] < banded["y_high"]).any()
+
+
 def test_one_repetition_of_tpe_has_no_band_and_an_unfinished_search_ends_early(tmp_path: Path) -> None:
     preset = make_searched_preset(("sn",), budget=8, seeds=1)
     data = FIGURES["budget-curves"].prepare(open_sweep(tmp_path, preset, Story(grids=False, unfinished=5)).frames())
@@ -271,10 +303,10 @@ def test_one_repetition_of_tpe_has_no_band_and_an_unfinished_search_ends_early(t
     assert tpe["score"].is_monotonic_increasing
 
 
-def test_the_best_share_holds_the_best_of_each_search_and_what_was_trained_again(searched: StudyFrames) -> None:
-    data = FIGURES["best-share"].prepare(searched)
+def test_the_best_share_holds_the_best_of_each_search_and_what_was_trained_again(searched: Sweep) -> None:
+    data = FIGURES["best-share"].prepare(searched.frames())
     assert isinstance(data, BestShareData)
-    table = searched.headline
+    table = searched.frames().headline
     assert len(data.runs) == 3 * 2 * 3 * (8 + 1)
     for (method, sampler), runs in data.runs.groupby(["method", "sampler"]):
         best, tried = (runs.query(f"kind == '{kind}'")["score"] for kind in ("best", "tried"))
@@ -287,8 +319,8 @@ def test_the_best_share_holds_the_best_of_each_search_and_what_was_trained_again
         assert median == pytest.approx(float(table.transform.value(np.asarray(two.mean()))))
 
 
-def test_importance_finds_what_the_made_up_scores_depend_on(searched: StudyFrames) -> None:
-    data = FIGURES["importance"].prepare(searched)
+def test_importance_finds_what_the_made_up_scores_depend_on(searched: Sweep) -> None:
+    data = FIGURES["importance"].prepare(searched.frames())
     assert isinstance(data, ImportanceData)
     assert set(data.parameters) == {"alpha", "beta1", "beta2", "n_dis", "coefficient"}
     shares = data.shares.set_index(["method", "parameter"])["share"]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from sngan.errors import InputError
+from sngan.metrics.catalog import METRICS
 from sngan.seeding import numpy_stream
 from sweeps.budgets import best_share, best_so_far, best_weights, budget_curve, expected_best
 from sweeps.rules.tuned import Tuned
@@ -51,12 +52,14 @@ def test_the_best_share_is_rounded_up() -> None:
     assert len(best_share(np.array([np.nan]), 0.05)) == 0
 
 
-@pytest.mark.parametrize("metric", ["fid", "kid", "is"])
+@pytest.mark.parametrize("metric", METRICS)
 def test_a_score_and_its_value_are_inverse(metric: str) -> None:
     transform = Transform.of(metric, 0.5 if metric == "fid" else 9.0)
-    values = np.array([1.5, 3.0, 9.0])
+    shares = metric in ("precision", "recall", "coverage")
+    values = np.array([0.2, 0.7, 1.0] if shares else [1.5, 3.0, 9.0])
     np.testing.assert_allclose(transform.value(transform(values)), values)
-    assert transform.value(np.zeros(1))[0] == (1.0 if metric == "is" else np.inf)
+    worst = np.inf if METRICS[metric].lower_is_better else 1.0 if metric == "is" else 0.0
+    assert transform.value(np.zeros(1))[0] == worst
 
 
 def table(num_seeds: int = 3) -> ScoreTable:

@@ -14,6 +14,7 @@ from sweeps.looks import Looks
 from sweeps.rules.evidence import MAX_SEEDS, Contrast, Decision, Evidence, unseen_rate
 from sweeps.rules.evidence import decide as decide_evidence
 from sweeps.rules.larger_region import working_share
+from sweeps.rules.times_better import TimesBetter
 from sweeps.rules.trend import Trend, fitted_change
 from sweeps.scores import ScoreTable, worsened
 from sweeps.statistics import FloatArray
@@ -28,6 +29,7 @@ BEST = {
     "orthonormal": (29.0, 7.40), "sn": (29.3, 7.42), "sn-hinge": (25.5, 7.58),
 }  # fmt: skip
 METHODS = tuple(BEST)
+THREE = ("sn", "none", "orthonormal")
 # How many times the best FID a fragile and a robust method have at A to F.
 FRAGILE = np.array([1.0, 1.2, 1.1, 6.0, 7.0, 8.0])
 ROBUST = np.array([1.0, 1.1, 1.05, 1.2, 1.3, 1.4])
@@ -64,6 +66,19 @@ def decide(contrasts: Sequence[Contrast]) -> Decision:
 def better(method: str, *others: str, **more: Any) -> Claim:
     return Claim(name="better", source="", sentence="", rule="better-best",
                  contrast={"method": method, "others": others, **more})  # fmt: skip
+
+
+def test_claims_are_chosen_by_what_they_speak_of() -> None:
+    cifar10, stl10, both = (
+        replace(better("sn", "none", datasets=names), name="-".join(names))
+        for names in (("cifar10",), ("stl10",), ("cifar10", "stl10"))
+    )
+    of_all = better("sn", "none")
+    claims = (of_all, cifar10, stl10, both)
+    assert claims_about(claims, "stl10") == (of_all, stl10, both)
+    assert claims_about(claims, "digits") == (of_all, cifar10, both), "as of the first that names a data set"
+    assert claims_about((of_all,), "digits") == (of_all,)
+    assert claims_about((), "digits") == ()
 
 
 # --- Planted effects ---
@@ -243,6 +258,40 @@ def test_between_two_boundaries_nothing_is_decided_and_nothing_is_foreseen() -> 
     assert (between.verdict, between.seeds_needed) == ("undecided", None)
 
 
+def test_too_few_seeds_to_contradict_are_told() -> None:
+    claim = better("sn", "none", "orthonormal")
+    for num_seeds, expected in ((3, "undecided"), (4, "contradicted")):
+        values = equal_methods(THREE, num_seeds, numpy_stream(10, "bootstrap"), noise=1e-3)
+        values[0] *= 3
+        found = verdict(claim, {"fid": table_of(values, THREE)})
+        assert found.verdict == expected, "of two comparisons each is a chance of error"
+        words = "3 seeds cannot contradict it, 4 are the least."
+        assert (words in found.explanation) == (expected == "undecided")
+        values[0] /= 9
+        assert verdict(claim, {"fid": table_of(values, THREE)}).verdict == "supported"
+
+
+def test_a_contrast_may_be_contradicted_by_another() -> None:
+    plain = contrast([-0.1, -0.11, -0.12, -0.1])
+    found = decide([contrast([-0.5, -0.1, -0.9, 0.2], against=plain)])
+    assert (found.verdict, found.limiting) == ("contradicted", plain)
+    opened = decide([contrast([-0.5, -0.51, -0.52, -0.5], against=contrast([0.1, -0.2, 0.1, 0.05]))])
+    assert (opened.verdict, opened.seeds_needed) == ("undecided", None)
+
+
+def test_a_factor_that_is_claimed_between_equal_methods_is_contradicted_in_at_most_three_of_a_hundred() -> None:
+    """Scores about 0.9, where a factor changes little: the other method's are noisy, the method's own are not."""
+    stream = numpy_stream(11, "bootstrap")
+    rule = TimesBetter(method="sn", others=("none",), settings=("A",))
+    sweeps = 2000
+    wrong = 0
+    for _ in range(sweeps):
+        scores = 0.9 + np.array([[[0.002]], [[0.02]]]) * stream.standard_normal((2, 1, 5))
+        table = table_of(78 * (1 - scores) / scores, ("sn", "none"), settings=("A",))
+        wrong += Evidence(contrasts=rule.contrasts(table)).p_contradicted <= 0.025
+    assert 0.01 * sweeps < wrong <= 0.035 * sweeps
+
+
 # --- Several claims, several looks ---
 
 
@@ -395,6 +444,17 @@ def test_a_seed_without_all_runs_is_left_out_and_not_counted() -> None:
     assert found.num_seeds == 4
     first_four = verdict("sn-spreads-less", {"fid": table_of(values[..., :4], METHODS)})
     assert (found.effect, found.low) == (first_four.effect, first_four.low)
+    # No comparison looks at that seed, not even one for which it is complete.
+    values = fid.values.copy()
+    values[METHODS.index("wgan-gp"), 2, 4] = np.nan
+    values[METHODS.index("weight-norm"), :, 4] /= 50
+    left_out, without = (
+        verdict("sn-spreads-less", {"fid": table_of(array, METHODS)}) for array in (values, values[..., :4])
+    )
+    assert "Left out: seed 4, for lack of a result for wgan-gp at C." in left_out.explanation
+    told = without.explanation.split(". ")[0]
+    assert left_out.explanation.startswith(told), "nor does what it says of medians"
+    assert replace(left_out, explanation="") == replace(without, explanation="")
     # Every cell has a run, but no seed is complete.
     values = fid.values[..., :2].copy()
     values[METHODS.index("sn"), 0, 0] = values[METHODS.index("sn"), 1, 1] = np.nan
@@ -565,6 +625,19 @@ def test_a_trend_reads_the_ends_and_needs_one_number() -> None:
     for settings in (("A", "B"), ("D(n_dis=1)",), ("D(n_dis=1)", "D(alpha=0.1)"), ("D(n_dis=1)", "E(n_dis=2)")):
         with pytest.raises(InputError, match="one setting varied in one number"):
             Trend(falling=("none",), holding=(), settings=settings)
+
+
+def test_an_interval_contains_a_fall_of_more_than_the_scores_range() -> None:
+    values = 1 + 0.1 * numpy_stream(0, "bootstrap").random((1, 5, 5))
+    broken = np.zeros(values.shape, dtype=bool)
+    broken[:, 2:] = True
+    claim = Claim(name="trend", source="", sentence="", rule="trend",
+                  contrast={"settings": ALONG, "falling": ("none",), "holding": ()})  # fmt: skip
+    found = verdict(claim, {"fid": table_of(values, ("none",), settings=ALONG, diverged=broken)})
+    assert found.effect is not None
+    assert found.low is not None
+    assert found.high is not None
+    assert 1.1 < found.low <= found.effect <= found.high
 
 
 def test_fitted_change_is_that_of_a_line_in_the_logarithm() -> None:

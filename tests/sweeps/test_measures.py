@@ -40,6 +40,8 @@ def measure(**changes: object) -> DiagnosticMeasure:
     [
         ({}, 50.0),
         ({"layers": (1, 2)}, 40.0),
+        ({"layers": (1, -1)}, 40.0),
+        ({"layers": (1, -2)}, 30.0),
         ({"end": 0.5}, 40.0),
         ({"summary": "median"}, 30.0),
         ({"summary": "median", "layers": (2, 2), "start": 0.5}, 35.0),
@@ -58,6 +60,26 @@ def test_other_diagnostics_do_not_count() -> None:
     plain = frame.assign(name="gradient", value=3.0)
     assert measure(layers=None).values(plain, TRIALS) == {FIRST: 3.0}
     assert measure().values(diagnostics({}), TRIALS) == {}
+
+
+def test_the_dense_layer_has_no_part_in_the_error_of_sigma() -> None:
+    # It has one singular value, so that its error is 0 at every update: with it, this would be 0.27.
+    frame = diagnostics({(1, 20): 0.3, (2, 20): 0.0}, name="sigma-error")
+    assert MEASURES["sigma-error-usual"].values(frame, TRIALS) == {FIRST: pytest.approx(0.3)}
+
+
+def test_a_trial_in_two_cells_is_measured_once() -> None:
+    # Two settings may give the same config: then the store's frames tell its rows once for each.
+    twice = pd.concat([TRIALS, TRIALS.iloc[:1].assign(setting="B")])
+    frame = diagnostics({(1, 0): 1.0, (1, 10): 2.0, (1, 20): 9.0})
+    high = measure(summary="high")
+    assert high.values(pd.concat([frame, frame]), twice) == high.values(frame, TRIALS)
+    scores = pd.DataFrame([(FIRST, 10, 20.0), (FIRST, 20, 30.0)], columns=["digest", "update", "value"])
+    table = measure_table(pd.concat([scores, scores]), twice, "late-loss")
+    row = TRIALS.iloc[0]
+    for setting in (row["setting"], "B"):
+        cell = table.methods.index(row["method"]), table.settings.index(setting), table.seeds.index(row["seed"])
+        assert table.values[cell] == pytest.approx(1.5)
 
 
 @pytest.mark.parametrize(("lower_is_better", "expected"), [(True, math.inf), (False, 0.0)])
@@ -98,6 +120,7 @@ def test_scores_keep_the_order_and_factors_whatever_half_is(lower_is_better: boo
     assert np.all(np.diff(scores) < 0) if lower_is_better else np.all(np.diff(scores) > 0)
     assert {scores[0], scores[-1]} == {0.0, 1.0}
     assert transform(np.array([half]))[0] == 0.5
+    np.testing.assert_allclose(transform.value(scores), values)
     assert np.isnan(transform(np.array([np.nan])))[0]
     worse = values * 3 if lower_is_better else values / 3
     np.testing.assert_allclose(transform(worse), worsened(scores, 3.0), rtol=1e-12)

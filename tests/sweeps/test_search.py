@@ -419,6 +419,24 @@ def test_importance_of_an_additive_function_is_its_known_share_of_the_variance()
         assert low - 0.06 <= share <= high + 0.06
 
 
+def test_importance_weighs_a_logarithmic_range_by_its_logarithm() -> None:
+    """f = (2 u + b) / 3 with alpha = 1e-5 * 1000^u: shares 0.8 and 0.2 as for plain u, whatever alpha's values are."""
+    plain = {**cube("u", "b"), "n_dis": Choice(options=(1, 5))}
+    space = {"alpha": Range(low=1e-5, high=1e-2, log=True), **plain}
+    del space["u"]
+    tried = [
+        dataclasses.replace(
+            one, values={"alpha": min(1e-2, 1e-5 * 1e3 ** one.values["u"]), "b": one.values["b"], "n_dis": 1}
+        )
+        for one in sampled(lambda u, b: (2 * u + b) / 3, cube("u", "b"), 200)
+    ]
+    found = importances(tried, space)
+    assert [found[name].share for name in space] == pytest.approx([0.8, 0.2, 0.0], abs=0.06)
+    # The ends of a range are in it, however their logarithms are rounded.
+    ends = [dataclasses.replace(tried[0], values={**tried[0].values, "alpha": end}, score=end) for end in (1e-5, 1e-2)]
+    assert set(importances([*tried, *ends], space)) == set(space)
+
+
 def test_importance_leaves_to_interactions_what_is_theirs() -> None:
     """f = (2 a - 1)(2 b - 1), moved to [0, 1]: all of the variance is an interaction, no main effect has any."""
     space = cube("a", "b")

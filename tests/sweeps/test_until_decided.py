@@ -12,14 +12,16 @@ import pytest
 
 from sngan.errors import InputError
 from sngan.results import RunOptions
+from sweeps.claims import claims_about, rule_of
 from sweeps.commands.line import run
 from sweeps.commands.options import database_url
 from sweeps.engine import EngineOptions, EngineResult
 from sweeps.looks import Looks
+from sweeps.measures import MEASURES
 from sweeps.store import open_store
-from sweeps.study import Claim, Preset, Study, plan
+from sweeps.study import STUDIES, Claim, Preset, Study, plan
 from sweeps.sweep import Ending, Sweep, launch
-from sweeps.until_decided import UntilDecided
+from sweeps.until_decided import Candidates, UntilDecided
 
 FID = "fid/gen600-test600-digits"
 # After one update all methods draw the same noise: far less than twice as bad as each other, and none better.
@@ -165,6 +167,7 @@ def test_a_stop_between_two_seeds_is_unfinished_and_the_rest_comes_later(
     stopped = launched(max_seeds=5)
     assert stopped.interrupted
     assert (stopped.ran, len(stopped.missing), stopped.report, stopped.why) == (12, 2, None, "")
+    assert len(stopped.sweep.planned) == 14, "12 of 14 have results"
     monkeypatch.undo()
     ending = launched(max_seeds=5)
     assert (ending.ran, ending.interrupted) == (2, False)
@@ -188,6 +191,26 @@ def test_what_cannot_be_decided_is_refused(launched: Launch) -> None:
         launched(max_seeds=3)
     with pytest.raises(InputError, match="makes no claim that these methods and settings can decide"):
         launched(study=dataclasses.replace(STUDY, claims=()), max_seeds=8)
+
+
+@pytest.mark.parametrize("name", ["spectra", "cost", "gradients", "scale"])
+def test_claims_about_measures_get_seeds_too(name: str) -> None:
+    study = STUDIES[name]
+    preset = study.presets["quick"]
+    claims = claims_about(study.claims, preset.config["dataset"])
+    study = dataclasses.replace(study, claims=claims)
+    found = Candidates.of(study, preset, plan(preset), UntilDecided(), None)
+    assert found.claims == claims
+    assert {rule_of(claim).metric for claim in claims} & set(MEASURES)
+
+
+def test_a_course_of_a_metric_that_is_not_measured_gets_none() -> None:
+    gains, loses = (
+        dataclasses.replace(CLAIMS[1], name=name, contrast={**CLAIMS[1].contrast, "metric": name})
+        for name in ("late-gain", "late-loss")
+    )
+    study = dataclasses.replace(STUDY, claims=(gains, loses))
+    assert Candidates.of(study, PRESET, plan(PRESET), UntilDecided(), None).claims == (loses,)
 
 
 @pytest.mark.parametrize(
