@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import numpy as np
 
 from dashboards.best_setting import BestSetting, best_setting_of
-from dashboards.by_setting import scores_by_setting
 from dashboards.figures import StudyFrames
 from dashboards.figures.frames import metric_label
 from dashboards.figures.style import method_label
@@ -22,7 +21,7 @@ _FIELDS = (
 
 def best_settings_table(frames: StudyFrames) -> Table:
     """Best first. For readers the published number that is most alike, for programs all of them."""
-    table = scores_by_setting(frames)
+    table = frames.headline
     metric = metric_label(table.metric)
     found = sorted((best_setting_of(table, method) for method in table.methods), key=lambda best: _order(best, table))
     real = _real_images(frames)
@@ -34,7 +33,7 @@ def best_settings_table(frames: StudyFrames) -> Table:
         caption=f"{metric} of every method at its best setting, at the last update under {table.protocol}, median over "
         "seeds; and the published number measured most alike.",
         notes=(
-            _chosen(frames),
+            "The best setting is chosen on the runs that it is judged by, which flatters all of them alike.",
             QUARTILES_NOTE,
             MARKS_NOTE,
             *_caution(frames, any(scores for _, scores in pairs)),
@@ -48,16 +47,6 @@ def best_settings_table(frames: StudyFrames) -> Table:
         fields=_FIELDS,
         records=tuple(record for best, scores in pairs for record in _records(best, scores, table)),
     )  # fmt: skip
-
-
-def _chosen(frames: StudyFrames) -> str:
-    """What the choice of a setting does to its number."""
-    if frames.preset.search is None:
-        return "The best setting is chosen on the runs that it is judged by, which flatters all of them alike."
-    return (
-        "A setting is a kind of search: the numbers are those of its best configurations, trained again with other "
-        "seeds, so that the choice of a configuration flatters none; the choice between the searches flatters all."
-    )
 
 
 def _order(best: BestSetting, table: ScoreTable) -> tuple[bool, float]:

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from dashboards.by_setting import scores_by_setting
 from dashboards.figures import StudyFrames
 from dashboards.figures.frames import metric_label
 from dashboards.figures.style import method_label, number
@@ -20,14 +19,14 @@ _FIELDS = (
 
 def scores_table(frames: StudyFrames) -> Table:
     """The median over seeds at every setting with its quartiles, and what became of the seeds behind it."""
-    table = scores_by_setting(frames)
+    table = frames.headline
     metric, better = metric_label(table.metric), "lower" if table.lower_is_better else "higher"
     real = "" if table.floor is None else f" Real images have {number(table.floor)}."
     return Table(
         name="scores",
         study=frames.name,
         title="Methods by settings",
-        caption=f"{metric} at the last update under {table.protocol}, median over {_runs(frames, table)}; {better} "
+        caption=f"{metric} at the last update under {table.protocol}, median over {len(table.seeds)} seeds; {better} "
         f"is better, the best of every setting in bold.{real}",
         notes=(QUARTILES_NOTE, MARKS_NOTE, *filter(None, [frames.preset.caveat])),
         columns=(Column("Method", "name"), *map(Column, table.settings)),
@@ -35,12 +34,6 @@ def scores_table(frames: StudyFrames) -> Table:
         fields=_FIELDS,
         records=tuple(_records(table)),
     )
-
-
-def _runs(frames: StudyFrames, table: ScoreTable) -> str:
-    if frames.preset.search is None:
-        return f"{len(table.seeds)} seeds"
-    return f"{len(table.seeds)} trainings, with seeds of their own, of the best configurations of every search"
 
 
 def _rows(table: ScoreTable) -> Iterator[tuple[Cell, ...]]:

@@ -10,10 +10,6 @@ from dashboards.tables.base import Cell, Column, Table
 from sweeps.statistics import Estimate
 
 _ESTIMATES = ("iqm", "mean", "median_of_means", "optimality_gap", "spread", "divergence", "improvement")
-# What compares settings. A place in a search is no setting: it holds another configuration in every repetition.
-_BY_SETTING = ("median_of_means", "spread")
-_SPREAD_NOTE = "Spread: best minus worst setting's median score."
-_SEARCHED_NOTE = "Runs: all that the searches tried, and the best ones again; other tables show what was found."
 _FIELDS = (
     "method", "label", "protocol", "transform", "median", "worst_setting", "worst_median",
     *(f"{name}{end}" for name in _ESTIMATES for end in ("", "_low", "_high")),
@@ -24,7 +20,6 @@ _FIELDS = (
 def summary_table(summary: Summary, frames: StudyFrames) -> Table:
     """The summary of a study's methods, best interquartile mean first."""
     table, metric = frames.headline, metric_label(frames.headline.metric)
-    searched = frames.preset.search is not None
     return Table(
         name="summary",
         study=frames.name,
@@ -33,36 +28,34 @@ def summary_table(summary: Summary, frames: StudyFrames) -> Table:
         f"Score = {table.transform.text}, higher is better; 95 % intervals over seeds in brackets.",
         notes=(
             "IQM: mean of the middle half of all runs. Optimality gap: by how much runs fall short of the score of "
-            f"real images, {number(summary.target)}, on average. {_SEARCHED_NOTE if searched else _SPREAD_NOTE}",
+            f"real images, {number(summary.target)}, on average. Spread: best minus worst setting's median score.",
             "Diverged runs count as the worst, missing ones nowhere. Intervals: bootstrap over seeds within settings, "
             "too narrow for fewer than five seeds; Wilson's for divergence.",
             *filter(None, [frames.preset.caveat]),
         ),
         columns=(
             Column("Method", "name"),
-            *map(Column, (f"Median {metric}", "IQM", "Optimality gap",
-                          *(() if searched else ("Worst setting", "Spread")), "Diverged",
+            *map(Column, (f"Median {metric}", "IQM", "Optimality gap", "Worst setting", "Spread", "Diverged",
                           f"P(better than {summary.reference or 'the best'})")),
         ),
-        rows=tuple(tuple(map(Cell, _texts(row, searched=searched))) for row in summary.rows),
+        rows=tuple(tuple(map(Cell, _texts(row))) for row in summary.rows),
         fields=_FIELDS,
         records=tuple(tuple(_record(row, summary, frames)) for row in summary.rows),
     )  # fmt: skip
 
 
-def _texts(row: MethodSummary, *, searched: bool) -> tuple[str, ...]:
-    by_setting = () if searched else (worst_text(row), estimate_text(row.spread))
+def _texts(row: MethodSummary) -> tuple[str, ...]:
     return (
-        row.label, number(row.median), estimate_text(row.iqm), estimate_text(row.optimality_gap), *by_setting,
-        estimate_text(row.divergence, percent=True), estimate_text(row.improvement),
+        row.label, number(row.median), estimate_text(row.iqm), estimate_text(row.optimality_gap), worst_text(row),
+        estimate_text(row.spread), estimate_text(row.divergence, percent=True), estimate_text(row.improvement),
     )  # fmt: skip
 
 
 def _record(row: MethodSummary, summary: Summary, frames: StudyFrames) -> Iterator[object]:
-    table, searched = frames.headline, frames.preset.search is not None
+    table = frames.headline
     yield from (row.method, row.label, table.protocol, table.transform.text)
-    yield from (row.median, *((None, None) if searched else (row.worst_setting, row.worst)))
+    yield from (row.median, row.worst_setting, row.worst)
     for name in _ESTIMATES:
-        value: Estimate | None = None if searched and name in _BY_SETTING else getattr(row, name)
+        value: Estimate | None = getattr(row, name)
         yield from (None, None, None) if value is None else (value.value, value.low, value.high)
     yield from (summary.target, summary.reference_method, row.iqm.num_seeds, row.iqm.num_runs, row.iqm.num_missing)

@@ -17,8 +17,7 @@ from dashboards.summary import summarize
 from dashboards.tables import FORMATS, Table, paper_tables, write_table
 from sweeps.published import ALL_SETTINGS, published, table_2
 from sweeps.reporting import judge_study
-from sweeps.spaces import places_in
-from tests.dashboards.synthetic import FID, Story, Sweep, make_preset, make_searched_preset, open_sweep
+from tests.dashboards.synthetic import FID, Sweep, make_preset
 
 PAPER_FID = "fid/gen5000-test10000-inception"
 
@@ -117,65 +116,6 @@ def test_verdicts_are_those_of_the_report(tables: dict[str, Table], full: Sweep)
     assert (record["claim"], record["verdict"]) == (verdict.claim, verdict.verdict)
     assert float(record["effect"]) == pytest.approx(verdict.effect, rel=1e-5)
     assert record["source"].startswith("Miyato")
-
-
-# --- Searches ---
-
-
-@pytest.fixture(scope="module")
-def searched(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
-    """Searches of four configurations, the best trained again three times, in two repetitions."""
-    preset = make_searched_preset(("none", "wgan-gp", "sn"), budget=4)
-    assert preset.search is not None
-    search = dataclasses.replace(preset.search, retrain=3)
-    preset = dataclasses.replace(preset, search=search, settings=search.settings)
-    return open_sweep(tmp_path_factory.mktemp("searched"), preset, Story(grids=False))
-
-
-def test_a_search_is_shown_by_its_best_configurations_trained_again(searched: Sweep) -> None:
-    frames, found = searched.frames(), tables_of(searched.frames(), searched)
-    assert [column.heading for column in found["scores"].columns] == ["Method", "random best", "tpe best"]
-    again = {
-        (method, sampler): frames.headline.pick_ordered(method, places_in(frames.settings, sampler, best=True))
-        for method in frames.methods
-        for sampler in ("random", "tpe")
-    }
-    records = records_of(found["scores"])
-    assert len(records) == len(again) == 6
-    for record in records:
-        runs = again[record["method"], record["setting"].removesuffix(" best")]
-        assert runs.shape == (3, 2)
-        assert int(record["num_seeds"]) == 6
-        assert float(record["median"]) == pytest.approx(float(np.median(runs)), rel=1e-5)
-    for record in records_of(found["best-settings"]):
-        if record["method"] != "real images":
-            medians = [float(np.median(again[record["method"], sampler])) for sampler in ("random", "tpe")]
-            assert float(record["median"]) == pytest.approx(min(medians), rel=1e-5)
-            assert record["setting"] == ("random best", "tpe best")[int(np.argmin(medians))]
-
-
-def test_places_in_a_search_are_not_compared_as_settings(searched: Sweep) -> None:
-    summary = tables_of(searched.frames(), searched)["summary"]
-    assert {"Worst setting", "Spread"}.isdisjoint(column.heading for column in summary.columns)
-    for record in records_of(summary):
-        assert record["iqm"] != ""
-        assert {record[name] for name in ("worst_setting", "worst_median", "spread", "median_of_means")} == {""}
-    page = searched.report().read_text()
-    assert "Worst setting" not in page
-    assert "Spread over settings" not in page
-
-
-def test_a_search_that_has_trained_nothing_again_has_no_scores_yet(searched: Sweep, tmp_path: Path) -> None:
-    assert searched.preset.search is not None
-    frames = searched.frames()
-    tried = frames.trials[~frames.trials["setting"].str.contains("best")]
-    for record in records_of(tables_of(dataclasses.replace(frames, trials=tried), searched)["scores"]):
-        assert (record["median"], record["num_missing"]) == ("", "6")
-    search = dataclasses.replace(searched.preset.search, retrain=0)
-    preset = dataclasses.replace(searched.preset, search=search, settings=search.settings)
-    tables = tables_of(dataclasses.replace(frames, trials=tried, preset=preset), searched)
-    assert [len(row) for row in tables["scores"].rows] == [1, 1, 1]
-    assert {record["median"] for record in records_of(tables["best-settings"])} <= {"", "0.55"}
 
 
 # --- Published numbers ---
