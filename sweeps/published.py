@@ -152,6 +152,7 @@ _RESNETS = (
     ("sn-hinge", "stl10", 9.10, 0.04, 40.1, 0.50),
 )
 _RESNET_OPTIMIZER = "alpha 2e-4, betas 0 and 0.9, n_dis 5"
+_ELSEWHERE = "as measured in the paper that is quoted, which is not stated"
 # Numbers of other papers that the table quotes: method, network, data set, IS.
 _QUOTED = (
     ("DCGAN", "DCGAN", "cifar10", 6.64, 0.14),
@@ -170,12 +171,13 @@ def _measured(
     fid_spread: float | None = None,
     *,
     spread_of: SpreadOf = "measurements",
+    quoted: bool = False,
     **told: Any,
 ) -> Iterator[PublishedScore]:
     """A row of the SN paper: FID and Inception Score of one method by the paper's two protocols.
 
     spread_of : what a ± is over: ten measurements of one model by Appendix B.1; of Table 2's ResNets a footnote says
-    training seeds.
+    training seeds. quoted : the Inception Score is that of another paper, by whatever protocol it has.
     """
     if fid is not None:
         # Stated for CIFAR-10; which images of STL-10 were taken is not.
@@ -186,9 +188,9 @@ def _measured(
             metric="fid", value=fid, spread=fid_spread, spread_of=fid_over, protocol=protocol, measured=measured, **told
         )
     if inception is not None:
-        measured = _MEASURED[_PAPER_IS]
+        protocol, measured = ("", _ELSEWHERE) if quoted else (_PAPER_IS, _MEASURED[_PAPER_IS])
         yield PublishedScore(
-            metric="is", value=inception, spread=spread, spread_of=spread_of, protocol=_PAPER_IS, measured=measured,
+            metric="is", value=inception, spread=spread, spread_of=spread_of, protocol=protocol, measured=measured,
             **told,
         )  # fmt: skip
 
@@ -212,25 +214,26 @@ def _table_2() -> Iterator[PublishedScore]:
     for method, network, dataset, score, spread in _QUOTED:
         yield from _measured(
             None, score, spread, method=method, dataset=dataset, architecture=network, source=_TABLE_2,
-            apart="quoted there from others", spread_of="not stated",
+            apart="quoted there from others", spread_of="not stated", quoted=True,
         )  # fmt: skip
 
 
 # --- Miyato et al. 2018, Appendix E ---
 
+_GULRAJANI = "as published by Gulrajani et al. 2017"
 # Table 7, CIFAR-10 without labels: method, network, IS, FID. The Frobenius norm collapsed early and has no number.
 _TABLE_7 = (
     ("wgan-gp", "standard-cnn", 6.68, 0.06, 40.1, ""),
     ("wgan-gp-weight-norm", "standard-cnn", 6.36, 0.04, 42.4, ""),
     ("wgan-gp-sn", "standard-cnn", 7.20, 0.08, 32.0, ""),
-    ("wgan-gp", "resnet-32-wgan-gp", 7.86, 0.08, None, "as published by Gulrajani et al. 2017"),
+    ("wgan-gp", "resnet-32-wgan-gp", 7.86, 0.08, None, _GULRAJANI),
     ("wgan-gp", "resnet-32-wgan-gp", 7.80, 0.11, 24.5, "run again with their code"),
     ("wgan-gp-sn", "resnet-32-wgan-gp", 7.85, 0.06, 23.6, ""),
     ("wgan-gp-sn", "resnet-32-wgan-gp", 7.96, 0.06, 22.5, "discriminator 1.5 times as wide"),
 )
 # Table 8, CIFAR-10 with labels, AC-WGAN-GP.
 _TABLE_8 = (
-    ("wgan-gp", 8.42, 0.10, None, "as published by Gulrajani et al. 2017"),
+    ("wgan-gp", 8.42, 0.10, None, _GULRAJANI),
     ("wgan-gp", 8.29, 0.12, 19.5, "run again with their code"),
     ("wgan-gp-sn", 8.59, 0.12, 18.6, ""),
     ("wgan-gp-sn", 8.60, 0.08, 17.5, "discriminator 1.5 times as wide"),
@@ -244,11 +247,13 @@ def _appendix_e() -> Iterator[PublishedScore]:
     for method, network, score, spread, fid, apart in _TABLE_7:
         yield from _measured(
             fid, score, spread, method=method, **told, architecture=network, apart=apart,
-            spread_of="measurements" if network == "standard-cnn" else "not stated", source=f"{_MIYATO}, Table 7",
+            spread_of="measurements" if network == "standard-cnn" else "not stated", quoted=apart == _GULRAJANI,
+            source=f"{_MIYATO}, Table 7",
         )  # fmt: skip
     for method, score, spread, fid, words in _TABLE_8:
         yield from _measured(
             fid, score, spread, method=method, **told, architecture="resnet-32-wgan-gp", spread_of="not stated",
+            quoted=words == _GULRAJANI,
             apart="; ".join(filter(None, ("class labels used", words))), source=f"{_MIYATO}, Table 8",
         )  # fmt: skip
 

@@ -143,6 +143,13 @@ def test_a_spread_is_of_what_the_source_says() -> None:
     }
 
 
+def test_quoted_scores_have_no_protocol_of_the_paper_that_quotes_them() -> None:
+    quoted = [score for score in PUBLISHED if "quoted" in score.apart or "Gulrajani" in score.apart]
+    assert len(quoted) == 6 + 2
+    assert {score.protocol for score in quoted} == {""}
+    assert {score.protocol for score in PUBLISHED if "Table 2" in score.source and score.settings} >= {FID, INCEPTION}
+
+
 def test_lengths_that_depend_on_what_is_not_stated_are_not_stated() -> None:
     """Kurach et al. count 200,000 updates of D: without n_dis nobody knows how many of G's that is."""
     kurach = [score for score in PUBLISHED if "1807.04720" in score.source]
