@@ -9,6 +9,7 @@ import numpy as np
 from dashboards.figures.style import method_label, number
 from sngan.seeding import numpy_stream
 from sweeps.scores import ScoreTable
+from sweeps.spaces import place_of
 from sweeps.statistics import (
     Estimate,
     Statistic,
@@ -39,7 +40,9 @@ class MethodSummary:
     divergence : fraction of diverged runs. improvement : P(a run is better than one of the reference at the same
         setting); None for the reference itself.
 
-    While a setting has no run, all but `divergence` are NaN, "" or None: it might be the one that is hard.
+    While a setting has no run, all but `divergence` are NaN, "" or None: it might be the one that is hard. Where
+    settings are places in a search, each another configuration for every method and seed, median_of_means,
+    worst_setting, worst and spread are: they compare settings.
     """
 
     method: str
@@ -96,11 +99,12 @@ def _row(table: ScoreTable, method: str, reference: str | None) -> MethodSummary
     index, covers = table.methods.index(method), _covers(table, method)
     scores = table.pick(method)
 
-    def estimated(statistic: Statistic) -> Estimate:
+    def estimated(statistic: Statistic, *, known: bool = covers) -> Estimate:
         found = estimate(scores, statistic, stream=numpy_stream(0, "bootstrap"), num_replicates=_NUM_REPLICATES)
-        return found if covers else dataclasses.replace(found, value=math.nan, low=None, high=None)
+        return found if known else dataclasses.replace(found, value=math.nan, low=None, high=None)
 
-    worst_setting, worst = _worst(table, method)
+    comparable = covers and not any(map(place_of, table.settings))
+    worst_setting, worst = _worst(table, method) if comparable else ("", math.nan)
     improvement = None
     if covers and reference is not None and method != reference:
         improvement = estimate_pair(
@@ -115,11 +119,11 @@ def _row(table: ScoreTable, method: str, reference: str | None) -> MethodSummary
         median=float(median(table.pick_ordered(method))) if covers else math.nan,
         iqm=estimated(iqm),
         mean=estimated(mean),
-        median_of_means=estimated(median_of_means),
+        median_of_means=estimated(median_of_means, known=comparable),
         optimality_gap=estimated(lambda replicates: optimality_gap(replicates, table.real_score)),
         worst_setting=worst_setting,
         worst=worst,
-        spread=estimated(spread_range),
+        spread=estimated(spread_range, known=comparable),
         divergence=divergence_rate(table.diverged[index], table.missing[index]),
         improvement=improvement,
     )
@@ -127,8 +131,6 @@ def _row(table: ScoreTable, method: str, reference: str | None) -> MethodSummary
 
 def _worst(table: ScoreTable, method: str) -> tuple[str, float]:
     medians = setting_medians(table.pick_ordered(method))
-    if np.isnan(medians).any():
-        return "", math.nan
     position = int(np.argmax(medians) if table.lower_is_better else np.argmin(medians))
     return table.settings[position], float(medians[position])
 

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-SpreadOf = Literal["", "measurements", "training seeds"]
+SpreadOf = Literal["", "measurements", "training seeds", "not stated"]
 REAL_IMAGES = "real images"
+SPLIT_NOT_STATED = "5,000 generated against 10,000 real images, split not stated"
 ALL_SETTINGS = ("A", "B", "C", "D", "E", "F")
 
 _MIYATO = "Miyato et al. 2018, arXiv:1802.05957"
@@ -29,11 +30,11 @@ class PublishedScore:
     """One number of a paper or of a code's documentation.
 
     method : name in `sngan.methods` where there is such a method, else in the source's words. metric : "fid" or "is".
-    value, spread : the number and its ±, None without one; spread_of : what that ± is over. protocol : our short name,
-    "" where none describes it; measured : how, in plain words. settings : of Table 1, the number is the best of them;
-    () where the source used others, which `optimizer` then says. updates : generator updates, None where not stated or
-    where its sources disagree. architecture : ours, or the source's words; "" for real images. apart : what else sets
-    it apart from a study here, "" when nothing is known.
+    value, spread : the number and its ±, None without one; spread_of : what that ± is over, "not stated" where the
+    source does not say. protocol : our short name, "" where none describes it; measured : how, in plain words.
+    settings : of Table 1, the number is the best of them; () where the source used others, which `optimizer` then says.
+    updates : generator updates, None where not stated or where its sources disagree. architecture : ours, or the
+    source's words; "" for real images. apart : what else sets it apart from a study here, "" when nothing is known.
     """
 
     method: str
@@ -151,6 +152,7 @@ _RESNETS = (
     ("sn-hinge", "stl10", 9.10, 0.04, 40.1, 0.50),
 )
 _RESNET_OPTIMIZER = "alpha 2e-4, betas 0 and 0.9, n_dis 5"
+_ELSEWHERE = "as measured in the paper that is quoted, which is not stated"
 # Numbers of other papers that the table quotes: method, network, data set, IS.
 _QUOTED = (
     ("DCGAN", "DCGAN", "cifar10", 6.64, 0.14),
@@ -163,23 +165,34 @@ _QUOTED = (
 
 
 def _measured(
-    fid: float | None, inception: float | None, spread: float | None, fid_spread: float | None = None, **told: Any
+    fid: float | None,
+    inception: float | None,
+    spread: float | None,
+    fid_spread: float | None = None,
+    *,
+    spread_of: SpreadOf = "measurements",
+    quoted: bool = False,
+    **told: Any,
 ) -> Iterator[PublishedScore]:
-    """A row of the SN paper: FID and Inception Score of one method by the paper's two protocols."""
-    over: SpreadOf = "measurements" if fid_spread is None else "training seeds"
+    """A row of the SN paper: FID and Inception Score of one method by the paper's two protocols.
+
+    spread_of : what a ± is over: ten measurements of one model by Appendix B.1; of Table 2's ResNets a footnote says
+    training seeds. quoted : the Inception Score is that of another paper, by whatever protocol it has.
+    """
     if fid is not None:
         # Stated for CIFAR-10; which images of STL-10 were taken is not.
         protocol = _PAPER_FID if told["dataset"] == "cifar10" else ""
-        measured = _MEASURED.get(protocol, "5,000 generated against 10,000 real images, split not stated")
-        fid_over: SpreadOf = "" if fid_spread is None else over
+        measured = _MEASURED.get(protocol, SPLIT_NOT_STATED)
+        fid_over: SpreadOf = "" if fid_spread is None else spread_of
         yield PublishedScore(
             metric="fid", value=fid, spread=fid_spread, spread_of=fid_over, protocol=protocol, measured=measured, **told
         )
     if inception is not None:
-        measured = _MEASURED[_PAPER_IS]
+        protocol, measured = ("", _ELSEWHERE) if quoted else (_PAPER_IS, _MEASURED[_PAPER_IS])
         yield PublishedScore(
-            metric="is", value=inception, spread=spread, spread_of=over, protocol=_PAPER_IS, measured=measured, **told
-        )
+            metric="is", value=inception, spread=spread, spread_of=spread_of, protocol=protocol, measured=measured,
+            **told,
+        )  # fmt: skip
 
 
 def _table_2() -> Iterator[PublishedScore]:
@@ -196,30 +209,31 @@ def _table_2() -> Iterator[PublishedScore]:
         network = "resnet-32" if dataset == "cifar10" else "resnet-48"
         yield from _measured(
             fid, score, spread, fid_spread, method=method, dataset=dataset, architecture=network, source=_TABLE_2,
-            optimizer=_RESNET_OPTIMIZER, apart="decaying rates in the released code",
+            optimizer=_RESNET_OPTIMIZER, apart="decaying rates in the released code", spread_of="training seeds",
         )  # fmt: skip
     for method, network, dataset, score, spread in _QUOTED:
         yield from _measured(
             None, score, spread, method=method, dataset=dataset, architecture=network, source=_TABLE_2,
-            apart="quoted there from others",
+            apart="quoted there from others", spread_of="not stated", quoted=True,
         )  # fmt: skip
 
 
 # --- Miyato et al. 2018, Appendix E ---
 
+_GULRAJANI = "as published by Gulrajani et al. 2017"
 # Table 7, CIFAR-10 without labels: method, network, IS, FID. The Frobenius norm collapsed early and has no number.
 _TABLE_7 = (
     ("wgan-gp", "standard-cnn", 6.68, 0.06, 40.1, ""),
     ("wgan-gp-weight-norm", "standard-cnn", 6.36, 0.04, 42.4, ""),
     ("wgan-gp-sn", "standard-cnn", 7.20, 0.08, 32.0, ""),
-    ("wgan-gp", "resnet-32-wgan-gp", 7.86, 0.08, None, "as published by Gulrajani et al. 2017"),
+    ("wgan-gp", "resnet-32-wgan-gp", 7.86, 0.08, None, _GULRAJANI),
     ("wgan-gp", "resnet-32-wgan-gp", 7.80, 0.11, 24.5, "run again with their code"),
     ("wgan-gp-sn", "resnet-32-wgan-gp", 7.85, 0.06, 23.6, ""),
     ("wgan-gp-sn", "resnet-32-wgan-gp", 7.96, 0.06, 22.5, "discriminator 1.5 times as wide"),
 )
 # Table 8, CIFAR-10 with labels, AC-WGAN-GP.
 _TABLE_8 = (
-    ("wgan-gp", 8.42, 0.10, None, "as published by Gulrajani et al. 2017"),
+    ("wgan-gp", 8.42, 0.10, None, _GULRAJANI),
     ("wgan-gp", 8.29, 0.12, 19.5, "run again with their code"),
     ("wgan-gp-sn", 8.59, 0.12, 18.6, ""),
     ("wgan-gp-sn", 8.60, 0.08, 17.5, "discriminator 1.5 times as wide"),
@@ -229,14 +243,17 @@ _TABLE_8 = (
 def _appendix_e() -> Iterator[PublishedScore]:
     # The paper's length for whatever it does not say otherwise of; its optimizer is not stated.
     told: dict[str, Any] = {"dataset": "cifar10", "updates": 100_000}
+    # The footnote on training seeds belongs to Table 2; of these ResNets nothing says what the ± is over.
     for method, network, score, spread, fid, apart in _TABLE_7:
         yield from _measured(
             fid, score, spread, method=method, **told, architecture=network, apart=apart,
+            spread_of="measurements" if network == "standard-cnn" else "not stated", quoted=apart == _GULRAJANI,
             source=f"{_MIYATO}, Table 7",
         )  # fmt: skip
     for method, score, spread, fid, words in _TABLE_8:
         yield from _measured(
-            fid, score, spread, method=method, **told, architecture="resnet-32-wgan-gp",
+            fid, score, spread, method=method, **told, architecture="resnet-32-wgan-gp", spread_of="not stated",
+            quoted=words == _GULRAJANI,
             apart="; ".join(filter(None, ("class labels used", words))), source=f"{_MIYATO}, Table 8",
         )  # fmt: skip
 
@@ -251,29 +268,32 @@ _GONG = "sngan.pytorch's README, github.com/GongXinyuu/sngan.pytorch"
 _STUDIO = "StudioGAN's README, github.com/POSTECH-CVLab/PyTorch-StudioGAN"
 _50K, _10K = "fid/gen50000-train50000-inception", "fid/gen10000-test10000-inception"
 _TRAIN, _PORT = "against the 50,000 training images", "10,000 generated against the 50,000 training images"
+# Which images is not said of this number itself; its code takes those of the training split unless told otherwise.
+_MIMICRY_5K = "5,000 generated against 10,000 real images, by the README's list of data training images"
 _CNN, _RESNET = "standard-cnn-wide", "resnet-32"
 _DECAYING, _FLAT = f"{_RESNET_OPTIMIZER}, decaying", "alpha 2e-4, betas 0 and 0.9, n_dis 1, decaying"
 _CHAINER = "leaky slope 0.2; uniform latents; a port of the Inception network that reads higher scores"
 _STUDIO_ADAM = "alpha 2e-4, betas 0.5 and 0.999, n_dis 5"
+# Kurach et al. count D updates, 200,000 here: how many of G's these are is known where n_dis is.
 # Source, method, network, FID, its protocol or a description, IS, updates, optimizer, what sets it apart.
 _OTHERS = (
     (_KURACH, "none", _CNN, 28.66, _10K, None, 200_000, "alpha 1e-4, betas 0.5, 0.999, n_dis 1", "uniform latents"),
-    (_KURACH, "sn", _CNN, 25.27, _10K, None, 200_000, "alpha 2e-4, n_dis 1", "uniform latents"),
-    (_KURACH, "sn-gp", _CNN, 26.00, _10K, None, None, "alpha 2e-4", "uniform latents"),
+    (_KURACH, "sn", _CNN, 25.27, _10K, None, None, "alpha 2e-4", "uniform latents"),
+    (_KURACH, "sn-gp", _CNN, 26.00, _10K, None, None, "", "uniform latents"),
     (_KURACH, "none", _RESNET, 28.12, _10K, None, 40_000, "alpha 2e-4, n_dis 5", "uniform latents"),
     (_KURACH, "sn", _RESNET, 22.91, _10K, None, 40_000, "n_dis 5", "uniform latents"),
     (_KURACH, "sn-gp", _RESNET, 22.73, _10K, None, 40_000, "n_dis 5", "uniform latents; penalty's coefficient 1"),
     (_CHAINER_GAN_LIB, "sn", _CNN, 23.6, _PORT, 7.5, 100_000, "setting C", _CHAINER),
     (_CHAINER_GAN_LIB, "wgan-gp", _CNN, 28.2, _PORT, 6.8, 100_000, _RESNET_OPTIMIZER, _CHAINER),
-    (_MIMICRY, "sn", _RESNET, 16.77, _50K, 7.97, 100_000, _DECAYING, "bilinear up-sampling"),
-    (_MIMICRY, "sn", _RESNET, 23.90, _PAPER_FID, None, 100_000, _DECAYING, "bilinear up-sampling"),
+    (_MIMICRY, "sn-hinge", _RESNET, 16.77, _50K, 7.97, 100_000, _DECAYING, "bilinear up-sampling"),
+    (_MIMICRY, "sn-hinge", _RESNET, 23.90, _MIMICRY_5K, None, 100_000, _DECAYING, "bilinear up-sampling"),
     (_MIMICRY, "wgan-gp", _RESNET, 22.29, _50K, 7.33, 100_000, _DECAYING, "bilinear up-sampling"),
     (_COLLECTIONS, "sn-hinge", _CNN, 17.81, _50K, 7.84, 100_000, _FLAT, "batches of 128; z of 100"),
     (_COLLECTIONS, "wgan-gp", _CNN, 19.83, _50K, 7.66, 100_000, _FLAT, "batches of 128; z of 100; flips"),
     (_COLLECTIONS, "sn-hinge", _RESNET, 14.32, _50K, 8.31, None, _DECAYING, ""),
     (_COLLECTIONS, "wgan-gp", _RESNET, 16.95, _50K, 7.95, None, _DECAYING, "flips"),
     (_GONG, "sn-hinge", _RESNET, 14.21, _TRAIN, 8.21, 50_000, _DECAYING, "the generator's weights averaged"),
-    (_STUDIO, "sn", _RESNET, 9.01, _TRAIN, 8.83, 100_000, _STUDIO_ADAM, "class labels used; flips"),
+    (_STUDIO, "sn-hinge", _RESNET, 9.01, _TRAIN, 8.83, 100_000, _STUDIO_ADAM, "class labels used; flips"),
     (_STUDIO, "wgan-gp", _RESNET, 53.98, _TRAIN, 5.22, 100_000, _STUDIO_ADAM, "batch norm in D; flips"),
 )
 

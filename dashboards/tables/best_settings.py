@@ -9,6 +9,7 @@ from dashboards.figures import StudyFrames
 from dashboards.figures.frames import metric_label
 from dashboards.figures.style import method_label
 from dashboards.tables.base import MARKS_NOTE, QUARTILES_NOTE, Cell, Column, Table, range_text, run_marks
+from dashboards.tables.searched import SEARCH_NOTE, compared
 from sweeps.published import NOT_FOUND, REAL_IMAGES, Comparison, PublishedScore, comparison, published
 from sweeps.scores import ScoreTable
 
@@ -21,7 +22,7 @@ _FIELDS = (
 
 def best_settings_table(frames: StudyFrames) -> Table:
     """Best first. For readers the published number that is most alike, for programs all of them."""
-    table = frames.headline
+    table = compared(frames)
     metric = metric_label(table.metric)
     found = sorted((best_setting_of(table, method) for method in table.methods), key=lambda best: _order(best, table))
     real = _real_images(frames)
@@ -33,6 +34,7 @@ def best_settings_table(frames: StudyFrames) -> Table:
         caption=f"{metric} of every method at its best setting, at the last update under {table.protocol}, median over "
         "seeds; and the published number measured most alike.",
         notes=(
+            *[SEARCH_NOTE] * (frames.preset.search is not None),
             "The best setting is chosen on the runs that it is judged by, which flatters all of them alike.",
             QUARTILES_NOTE,
             MARKS_NOTE,

@@ -8,6 +8,7 @@ from dashboards.figures import StudyFrames
 from dashboards.figures.frames import metric_label
 from dashboards.figures.style import method_label, number
 from dashboards.tables.base import MARKS_NOTE, QUARTILES_NOTE, Cell, Column, Table, range_text, run_marks
+from dashboards.tables.searched import SEARCH_NOTE, compared
 from sweeps.scores import ScoreTable
 from sweeps.statistics import setting_medians, setting_quartiles
 
@@ -19,7 +20,7 @@ _FIELDS = (
 
 def scores_table(frames: StudyFrames) -> Table:
     """The median over seeds at every setting with its quartiles, and what became of the seeds behind it."""
-    table = frames.headline
+    table = compared(frames)
     metric, better = metric_label(table.metric), "lower" if table.lower_is_better else "higher"
     real = "" if table.floor is None else f" Real images have {number(table.floor)}."
     return Table(
@@ -28,7 +29,12 @@ def scores_table(frames: StudyFrames) -> Table:
         title="Methods by settings",
         caption=f"{metric} at the last update under {table.protocol}, median over {len(table.seeds)} seeds; {better} "
         f"is better, the best of every setting in bold.{real}",
-        notes=(QUARTILES_NOTE, MARKS_NOTE, *filter(None, [frames.preset.caveat])),
+        notes=(
+            *[SEARCH_NOTE] * (frames.preset.search is not None),
+            QUARTILES_NOTE,
+            MARKS_NOTE,
+            *filter(None, [frames.preset.caveat]),
+        ),
         columns=(Column("Method", "name"), *map(Column, table.settings)),
         rows=tuple(_rows(table)),
         fields=_FIELDS,

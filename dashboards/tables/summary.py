@@ -10,6 +10,7 @@ from dashboards.tables.base import Cell, Column, Table
 from sweeps.statistics import Estimate
 
 _ESTIMATES = ("iqm", "mean", "median_of_means", "optimality_gap", "spread", "divergence", "improvement")
+_SEARCHED = "A search tries other configurations for every method and seed: no worst setting, and no spread over them."
 _FIELDS = (
     "method", "label", "protocol", "transform", "median", "worst_setting", "worst_median",
     *(f"{name}{end}" for name in _ESTIMATES for end in ("", "_low", "_high")),
@@ -20,17 +21,20 @@ _FIELDS = (
 def summary_table(summary: Summary, frames: StudyFrames) -> Table:
     """The summary of a study's methods, best interquartile mean first."""
     table, metric = frames.headline, metric_label(frames.headline.metric)
+    searched = frames.preset.search is not None
+    over = "all configurations that were tried or trained again" if searched else "all settings and seeds"
     return Table(
         name="summary",
         study=frames.name,
         title="All settings together",
-        caption=f"Methods over all settings and seeds, by {metric} at the last update under {table.protocol}. "
+        caption=f"Methods over {over}, by {metric} at the last update under {table.protocol}. "
         f"Score = {table.transform.text}, higher is better; 95 % intervals over seeds in brackets.",
         notes=(
             "IQM: mean of the middle half of all runs. Optimality gap: by how much runs fall short of the score of "
             f"real images, {number(summary.target)}, on average. Spread: best minus worst setting's median score.",
             "Diverged runs count as the worst, missing ones nowhere. Intervals: bootstrap over seeds within settings, "
             "too narrow for fewer than five seeds; Wilson's for divergence.",
+            *[_SEARCHED] * searched,
             *filter(None, [frames.preset.caveat]),
         ),
         columns=(

@@ -25,12 +25,14 @@ class RankOrder(Rule):
     published), contradicted below 0. In between the order is neither reproduced nor refuted; seed noise pulls
     the correlation of close methods towards 0, and must not count as a refutation.
 
-    published_protocol : the protocol of the published numbers, by its short name.
+    published_protocol : the protocol of the published numbers, by its short name, "" where none describes it;
+    published_measured : how they were measured then, in plain words.
     """
 
     ranked: tuple[str, ...]
     published: tuple[float, ...]
     published_protocol: str
+    published_measured: str = ""
     tie: float = 0.0
     threshold: float = 1 / 3
 
@@ -38,6 +40,8 @@ class RankOrder(Rule):
         """Refuse numbers that do not match the methods. Raises InputError."""
         allowed = f"one number per method, at least 3, not {len(self.ranked)} methods"
         require(len(self.published) == len(self.ranked) >= 3, "published", self.published, allowed)
+        told = bool(self.published_protocol) != bool(self.published_measured)
+        require(told, "published_measured", self.published_measured, "words in place of published_protocol, not both")
         require(0 <= self.threshold < 1, "threshold of rule rank-order", self.threshold, "from 0 to below 1")
 
     @property
@@ -51,8 +55,8 @@ class RankOrder(Rule):
         ours = short_name(table.protocol)
         if ours == self.published_protocol:
             return said
-        words = f"Only the orders are compared: the published numbers are {self.published_protocol}, ours {ours}."
-        return (*said, words)
+        theirs = self.published_protocol or f"measured on {self.published_measured}"
+        return (*said, f"Only the orders are compared: the published numbers are {theirs}, ours {ours}.")
 
     def contrasts(self, table: ScoreTable) -> tuple[Contrast, ...]:
         """The one correlation."""

@@ -140,9 +140,9 @@ STUDIES.add(
         question="With the same tuning budget, which regularizer is best, and how much tuning does each need?",
         description="Learning rate, momenta, n_dis and each method's own hyperparameters are searched in the wide "
         "ranges of Lucic et al. 2018 (arXiv:1711.10337), by random search and by TPE, with the same number of "
-        "configurations for every method. The best configuration of each search is trained again with other seeds. In "
-        "tables a setting is a place in a search, and a seed one repetition of it; lengths are counted in generator "
-        "updates.",
+        "configurations for every method. The best configuration of each search is trained again with other seeds; "
+        "tables of scores tell how it does there. Elsewhere a setting is a place in a search, and a seed one "
+        "repetition of it. Lengths are counted in generator updates.",
         presets={preset.name: preset for preset in _PRESETS},
         claims=_CLAIMS,
         figures=("budget-curves", "best-share", "importance", "performance-profile", "time-per-update"),

@@ -14,6 +14,7 @@ from dashboards.report import write_report
 from sngan.config import TrialConfig
 from sngan.errors import InputError
 from sngan.results import Evaluation
+from sweeps.claims import claims_about
 from sweeps.reporting import judge_study
 from sweeps.store import open_store
 from sweeps.studies.robustness_claims import ROBUSTNESS_CLAIMS
@@ -126,15 +127,16 @@ def test_every_figure_is_there_with_its_texts(full: Sweep, page: Page) -> None:
 
 
 def test_every_verdict_stands_before_the_figures(tmp_path: Path) -> None:
-    sweep = open_sweep(tmp_path, make_preset(seeds=6), Story(grids=False), claims=ROBUSTNESS_CLAIMS)
+    claims = claims_about(ROBUSTNESS_CLAIMS, "cifar10")
+    sweep = open_sweep(tmp_path, make_preset(seeds=6), Story(grids=False), claims=claims)
     study = dataclasses.replace(sweep.study, figures=("heat-map",))
     page = Page(write_report(sweep.store, study, sweep.preset, storage_dir=tmp_path, folder=tmp_path / "report"))
     verdicts = judge_study(sweep.store, sweep.study, sweep.preset)
-    assert len(verdicts) == len(ROBUSTNESS_CLAIMS)
+    assert len(verdicts) == len(claims) == 9
     assert len({verdict.verdict for verdict in verdicts}) > 1
     badges = [tag["class"] for tag in page.all("span") if str(tag.get("class")).startswith("badge")]
     assert badges == [f"badge {verdict.verdict}" for verdict in verdicts]
-    for verdict, claim in zip(verdicts, ROBUSTNESS_CLAIMS, strict=True):
+    for verdict, claim in zip(verdicts, claims, strict=True):
         for text in (claim.sentence, claim.source, verdict.explanation, verdict.effect_label, f"{verdict.low:+.3g}"):
             assert text in page.text, text
             assert page.text.index(text) < page.text.index(FIGURES["heat-map"].question)

@@ -15,9 +15,9 @@ from dashboards.best_setting import best_setting_of
 from dashboards.figures import StudyFrames
 from dashboards.summary import summarize
 from dashboards.tables import FORMATS, Table, paper_tables, write_table
-from sweeps.published import ALL_SETTINGS, published, table_2
+from sweeps.published import ALL_SETTINGS, REAL_IMAGES, published, table_2
 from sweeps.reporting import judge_study
-from tests.dashboards.synthetic import FID, Sweep, make_preset
+from tests.dashboards.synthetic import FID, Story, Sweep, make_preset, make_searched_preset, open_sweep
 
 PAPER_FID = "fid/gen5000-test10000-inception"
 
@@ -116,6 +116,59 @@ def test_verdicts_are_those_of_the_report(tables: dict[str, Table], full: Sweep)
     assert (record["claim"], record["verdict"]) == (verdict.claim, verdict.verdict)
     assert float(record["effect"]) == pytest.approx(verdict.effect, rel=1e-5)
     assert record["source"].startswith("Miyato")
+
+
+# --- Searches ---
+
+
+def searched(folder: Path, retrain: int) -> Sweep:
+    preset = make_searched_preset(("none", "wgan-gp", "sn"), budget=8, seeds=3)
+    assert preset.search is not None
+    search = dataclasses.replace(preset.search, retrain=retrain)
+    preset = dataclasses.replace(preset, search=search, settings=search.settings)
+    return open_sweep(folder, preset, Story(grids=False))
+
+
+def test_settings_of_a_search_are_what_it_found_trained_again(tmp_path: Path) -> None:
+    """A place in a search is another configuration in every repetition: no median over them, and no best of them."""
+    sweep = searched(tmp_path, retrain=2)
+    frames = sweep.frames()
+    tables = tables_of(frames, sweep)
+    assert [column.heading for column in tables["scores"].columns] == ["Method", "random search", "TPE"]
+    scores = {(r["method"], r["setting"]): r for r in records_of(tables["scores"])}
+    assert set(scores) == {(m, s) for m in ("none", "wgan-gp", "sn") for s in ("random search", "TPE")}
+    for (method, setting), record in scores.items():
+        sampler = {"random search": "random", "TPE": "tpe"}[setting]
+        runs = frames.headline.pick_ordered(method, [f"{sampler}-best-0", f"{sampler}-best-1"])
+        assert runs.size == int(record["num_seeds"]) == 6
+        assert int(record["num_diverged"]) == np.isinf(runs).sum()
+        if np.isfinite(np.median(runs)):
+            assert float(record["median"]) == pytest.approx(float(np.median(runs)), rel=1e-5)
+    for record in records_of(tables["best-settings"]):
+        if record["method"] == REAL_IMAGES:
+            continue
+        known = [r["median"] for (method, _), r in scores.items() if method == record["method"]]
+        finite = [float(value) for value in known if value != "diverged"]
+        assert record["median"] == (f"{min(finite):.6g}" if finite else "diverged")
+        assert record["setting"] in {"random search", "TPE"}
+    for name in ("scores", "best-settings"):
+        assert any("trained again" in note for note in tables[name].notes)
+
+
+def test_without_a_training_again_a_search_has_no_settings_to_tell(tmp_path: Path) -> None:
+    sweep = searched(tmp_path, retrain=0)
+    tables = tables_of(sweep.frames(), sweep)
+    assert records_of(tables["scores"]) == []
+    assert {row[1].text for row in tables["best-settings"].rows} == {"–"}
+
+
+def test_a_search_has_no_worst_setting_and_no_spread_over_settings(tmp_path: Path) -> None:
+    sweep = searched(tmp_path, retrain=1)
+    table = tables_of(sweep.frames(), sweep)["summary"]
+    for record in records_of(table):
+        assert float(record["iqm"]) > 0
+        assert {record[f] for f in ("worst_setting", "worst_median", "spread", "spread_low", "median_of_means")} == {""}
+    assert "over all configurations that were tried or trained again" in table.caption
 
 
 # --- Published numbers ---

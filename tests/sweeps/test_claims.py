@@ -493,6 +493,12 @@ def test_only_orders_are_compared_under_another_protocol_than_the_published_one(
     assert f"{words} fid/gen600-test600-digits." in verdict("table-2-order-fid", {"fid": other}).explanation
 
 
+def test_an_order_that_no_protocol_describes_is_told_in_the_words_of_its_source() -> None:
+    (claim,) = (claim for claim in ROBUSTNESS_CLAIMS if claim.name == "table-2-order-fid-stl10")
+    said = verdict(claim, world(5)).explanation
+    assert "measured on 5,000 generated against 10,000 real images, split not stated, ours fid/gen5000-test" in said
+
+
 # --- Rules ---
 
 
@@ -581,6 +587,7 @@ def test_equivalence_needs_both_sides_unless_told_otherwise() -> None:
         ("rank-order", {"ranked": RANKED[:2], "published": (1, 2), "published_protocol": "x"}, "at least 3, not 2"),
         ("rank-order", {"ranked": RANKED, "published": (1, 2), "published_protocol": "x"}, "one number per method"),
         ("rank-order", {"ranked": RANKED, "published": (1, 1, 1), "published_protocol": "x"}, "at least two differ"),
+        ("rank-order", {"ranked": RANKED, "published": (1, 2, 3), "published_protocol": ""}, "published_measured is"),
     ],
 )  # fmt: skip
 def test_wrong_arguments_are_input_errors(rule: str, contrast: dict[str, Any], message: str) -> None:

@@ -60,13 +60,25 @@ def test_table_2_tells_what_the_paper_says_of_it() -> None:
 def test_claims_rank_by_these_numbers() -> None:
     contrasts = [claim.contrast for claim in ROBUSTNESS_CLAIMS if claim.rule == "rank-order"]
     assert {contrast["metric"] for contrast in contrasts} == {"fid", "is"}
+    assert {contrast["datasets"] for contrast in contrasts} == {("cifar10",), ("stl10",)}
     for contrast in contrasts:
-        assert dict(zip(contrast["ranked"], contrast["published"], strict=True)) == table_2(contrast["metric"])
-        assert all(
-            score.protocol == contrast["published_protocol"]
-            for score in published("cifar10", "standard-cnn")
-            if score.source.endswith("Table 2") and score.metric == contrast["metric"]
-        )
+        metric, (dataset,) = contrast["metric"], contrast["datasets"]
+        assert dict(zip(contrast["ranked"], contrast["published"], strict=True)) == table_2(metric, dataset)
+        protocols = {
+            score.protocol
+            for score in published(dataset, "standard-cnn")
+            if score.source.endswith("Table 2") and score.metric == metric
+        }
+        assert protocols == {contrast["published_protocol"]}
+
+
+def test_claims_about_best_cases_say_what_the_table_says() -> None:
+    """On STL-10 the paper has orthonormal regularization before SN: no claim of its may say otherwise."""
+    claims = [claim for claim in ROBUSTNESS_CLAIMS if claim.rule == "better-best"]
+    assert {claim.contrast["datasets"] for claim in claims} == {("cifar10",), ("stl10",)}
+    for claim in claims:
+        table = table_2("fid", *claim.contrast["datasets"])
+        assert all(table[claim.contrast["method"]] < table[other] for other in claim.contrast["others"]), claim.name
 
 
 def test_queries_narrow_down() -> None:
@@ -101,11 +113,58 @@ def test_what_is_unlike_is_told(changes: dict[str, object], reason: str) -> None
 
 
 def test_the_same_recipe_under_two_protocols_is_never_comparable_to_one() -> None:
-    """mimicry's SN ResNet reads 16.77 or 23.90 depending on nothing but the protocol."""
-    found = [s for s in published("cifar10", "resnet-32", method="sn") if "mimicry" in s.source and s.metric == "fid"]
-    assert {score.value for score in found} == {16.77, 23.90}
+    """mimicry's SN ResNet reads 16.77 or 23.90, and neither is measured as the paper does."""
+    found = [s for s in published("cifar10", "resnet-32", method="sn-hinge") if "mimicry" in s.source]
+    assert {score.value for score in found if score.metric == "fid"} == {16.77, 23.90}
     reasons = [comparison(s, **study(architecture="resnet-32")).reason for s in found]  # type: ignore[arg-type]
-    assert [reason.startswith("protocol: ") for reason in reasons] == [True, False]
+    assert all(reason.startswith("protocol: ") for reason in reasons)
+    assert next(score for score in found if score.value == 23.90).protocol == "", "test images are not stated"
+
+
+def test_a_spread_is_of_what_the_source_says() -> None:
+    """Appendix B.1 says it of the standard CNN, a footnote of Table 2's own ResNets; nothing says it of the others."""
+    found = {
+        (score.source.rpartition(", ")[2], score.architecture): score.spread_of
+        for score in PUBLISHED
+        if "1802.05957" in score.source and score.spread is not None
+    }
+    assert found == {
+        ("Table 2", ""): "measurements",
+        ("Table 2", "standard-cnn"): "measurements",
+        ("Table 2", "resnet-32"): "training seeds",
+        ("Table 2", "resnet-48"): "training seeds",
+        ("Table 2", "DCGAN"): "not stated",
+        ("Table 2", "LR-GAN"): "not stated",
+        ("Table 2", "their own CNN"): "not stated",
+        ("Table 2", "resnet-32-wgan-gp"): "not stated",
+        ("Table 7", "standard-cnn"): "measurements",
+        ("Table 7", "resnet-32-wgan-gp"): "not stated",
+        ("Table 8", "resnet-32-wgan-gp"): "not stated",
+    }
+
+
+def test_quoted_scores_have_no_protocol_of_the_paper_that_quotes_them() -> None:
+    quoted = [score for score in PUBLISHED if "quoted" in score.apart or "Gulrajani" in score.apart]
+    assert len(quoted) == 6 + 2
+    assert {score.protocol for score in quoted} == {""}
+    assert {score.protocol for score in PUBLISHED if "Table 2" in score.source and score.settings} >= {FID, INCEPTION}
+
+
+def test_lengths_that_depend_on_what_is_not_stated_are_not_stated() -> None:
+    """Kurach et al. count 200,000 updates of D: without n_dis nobody knows how many of G's that is."""
+    kurach = [score for score in PUBLISHED if "1807.04720" in score.source]
+    assert {score.updates for score in kurach if "n_dis 1" in score.optimizer} == {200_000}
+    assert {score.updates for score in kurach if "n_dis 5" in score.optimizer} == {40_000}
+    assert {score.updates for score in kurach if "n_dis" not in score.optimizer} == {None}
+    (penalized,) = (score for score in kurach if score.value == 26.00)
+    assert penalized.optimizer == "", "its learning rate is not known"
+
+
+@pytest.mark.parametrize("code", ["mimicry", "StudioGAN", "pytorch-gan-collections", "sngan.pytorch"])
+def test_codes_that_train_sn_with_the_hinge_loss_are_not_told_as_sn(code: str) -> None:
+    methods = {score.method for score in PUBLISHED if score.source.startswith(code)}
+    assert "sn-hinge" in methods
+    assert "sn" not in methods
 
 
 def test_real_images_have_no_training_to_compare() -> None:
