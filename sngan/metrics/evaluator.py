@@ -258,7 +258,7 @@ class Evaluator:
         return protocol.full_name(self._extractors[protocol.extractor].hash8)
 
 
-MAX_CACHED = 4  # evaluators; each holds its references: for Inception 0.1 GB, for intra-fid 0.1 GB for every class
+MAX_CACHED = 4  # evaluators; each holds its references: for Inception 0.1 GB, for intra-fid at most 20 times that
 _cached: dict[tuple[object, ...], Evaluator] = {}
 
 
