@@ -56,7 +56,7 @@ class Probe:
 
     real : images [B, C, H, W] in [-1, 1], without dequantization, and in a conditional trial their classes
     real_labels [B]; drawn : latents [B, z_dim] and classes of the fake images; B is the batch size, or the number of
-    images where there are fewer. layers : the discriminator's, in its order.
+    images where there are fewer. layers : the discriminator's, in the order in which an image comes to them.
     """
 
     real: Tensor

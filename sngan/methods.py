@@ -7,12 +7,12 @@ method or setting of its own.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from sngan.config import LossName, TrialConfig
-from sngan.errors import unknown
+from sngan.errors import InputError, unknown
 from sngan.fields import coerce, field_types
 from sngan.regularizers import Regularizer
 from sngan.regularizers.bidirectional_spectral_norm import BidirectionalSpectralNorm
@@ -113,6 +113,16 @@ class Settings(Varied[Setting]):
         own = {key: value for key, value in told.items() if key in _OPTIMIZER}
         further = {key: value for key, value in told.items() if key not in _OPTIMIZER}
         return dataclasses.replace(entry, name=varied_name(entry.name, told), overrides=further, **own)
+
+
+def check_kept(method: Method, config: TrialConfig, changed: Iterable[str]) -> None:
+    """Refuse fields `changed` on purpose, of the config before the method, that its definition would silently undo."""
+    for key in sorted(method.overrides.keys() & set(changed)):
+        if getattr(config, key) != method.overrides[key]:
+            raise InputError(
+                f"config.{key} is {method.overrides[key]!r} by definition of method {method.name!r}.\n"
+                f"Leave that method out to set it to {getattr(config, key)!r}."
+            )
 
 
 METHODS = Methods("method")

@@ -39,7 +39,7 @@ class Score:
 class Spectrum:
     """All singular values of one layer's d_out x (d_in h w) matrix, largest first; none where it is not finite.
 
-    layer : "layer1", "layer2", ... in the discriminator's order. weight : the trained parameter ("raw") or what the
+    layer : "layer1", "layer2", ... numbered from the image. weight : the trained parameter ("raw") or what the
     layer computes with ("effective").
     """
 

@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sngan.metrics.statistics import float64_device
 from sngan.regularizers.base import PlacedLayer
 from sngan.regularizers.operator_spectral_norm import convolution_map
 from sngan.regularizers.power_iteration import LinearMap, matrix_map
@@ -19,7 +20,7 @@ def singular_values(matrix: Tensor) -> Tensor:
     of the matrix in float32, and nowhere less exact. Products of two float32 numbers are exact in float64, so what
     is lost is about 1e-8 of the largest value, where float32 would lose 1e-7. Smaller values than that are noise.
     """
-    matrix = matrix.detach().double()
+    matrix = matrix.detach().to(float64_device(str(matrix.device))).double()
     short = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.t()
     gram = (short @ short.t()).cpu()
     if not bool(gram.isfinite().all()):
@@ -68,8 +69,8 @@ def _largest_singular_value(linear_map: LinearMap, weight: Tensor, stream: torch
         alphas.append(alpha)
         betas.append(beta)
     bidiagonal = torch.zeros(_LANCZOS_STEPS + 1, _LANCZOS_STEPS, dtype=torch.float64)
-    bidiagonal.diagonal().copy_(torch.stack(alphas))
-    bidiagonal.diagonal(-1).copy_(torch.stack(betas))
+    bidiagonal.diagonal().copy_(torch.stack(alphas).cpu())
+    bidiagonal.diagonal(-1).copy_(torch.stack(betas).cpu())
     return singular_values(bidiagonal)[0]
 
 

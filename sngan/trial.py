@@ -63,7 +63,7 @@ def run_trial(config: TrialConfig, options: RunOptions, report: Report) -> Outco
     Non-finite losses, weights or images end the trial as "diverged". Raises InputError for a checkpoint that is
     damaged or another config's, a data set that cannot be opened, weights that are missing, a full disk.
     """
-    _set_up_torch(options)
+    set_up_torch(options)
     run = _Run(config, options)
     for evaluation in run.evaluations:
         report(evaluation)
@@ -97,7 +97,7 @@ def run_trial(config: TrialConfig, options: RunOptions, report: Report) -> Outco
 
 def evaluate_checkpoint(path: Path, protocols: Sequence[str], options: RunOptions) -> tuple[Score, ...]:
     """The scores of a checkpoint's generator under any protocols. Raises InputError for a wrong file or name."""
-    _set_up_torch(options)
+    set_up_torch(options)
     saved = load_any_checkpoint(path)
     config = TrialConfig.from_dict(saved["config"])
     dataset = _open(config, options)
@@ -268,7 +268,7 @@ def _scores(evaluator: Evaluator, state: TrainState) -> tuple[Score, ...]:
     return evaluator.evaluate(lambda num: generate(state, num), None if state.num_classes is None else of_class)
 
 
-def _set_up_torch(options: RunOptions) -> None:
+def set_up_torch(options: RunOptions) -> None:
     """Threads as asked for, and float32 that is float32: cuDNN would round a convolution's inputs to 10 bits (TF32)."""
     torch.set_num_threads(options.num_threads)
     torch.backends.cudnn.allow_tf32 = False

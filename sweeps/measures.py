@@ -83,8 +83,8 @@ class DiagnosticMeasure(Measure):
         numbers = found["layer"].astype(float)
         first, last = self.layers
         # Counted from the end among the layers of the network, whatever is known of them.
-        last = last if last > 0 else numbers.max() + last
-        return (found["diagnostic"] == self.diagnostic) & (numbers >= first) & (numbers <= last)
+        end = float(last) if last > 0 else float(numbers.max()) + last
+        return (found["diagnostic"] == self.diagnostic) & (numbers >= first) & (numbers <= end)
 
     def _summarized(self, values: FloatArray) -> float:
         if not np.isfinite(values).all():

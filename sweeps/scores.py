@@ -47,7 +47,9 @@ class Transform:
 
     h is 10 x floor for FID (floor: the FID of real images under the same protocol; 100 where it is not
     known), 0.1 for KID (unbiased, its floor is 0), and for IS the x halfway from 1, where all images look
-    alike, to the real images' IS (IS 6 where that is not known, close to CIFAR-10's 6.1). FID-infinity and the
+    alike, to the real images' IS. Where that is not known, since too few images are left that are not trained on
+    (CIFAR-10 and STL-10 have no 10 x 5,000 of them), 11 stands for it on every data set, about CIFAR-10's 11.24
+    (Table 2 of arXiv:1802.05957; STL-10's is 26.08): then IS 6 scores 1/2. FID-infinity and the
     intra-class FID are Frechet distances and have h as FID has, each by its own floor. Shares have h = 1, so that
     their score is the share itself: it is bounded, higher is better, and 0 means that no image is right. Density
     has h = 1, its average for real images, which score 1/2. Order statistics

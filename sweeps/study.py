@@ -1,13 +1,13 @@
 """Study, Preset, Claim, PlannedTrial: frozen descriptions of what is asked, at which scale, and what follows."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from sngan.config import TrialConfig
 from sngan.errors import InputError, unknown
 from sngan.fields import field_types
-from sngan.methods import METHODS, SETTINGS, Method
+from sngan.methods import METHODS, SETTINGS, check_kept
 from sngan.registry import Registry
 from sweeps.spaces import Search
 
@@ -119,9 +119,9 @@ def plan(
     chosen_settings = [SETTINGS[name] for name in named]
     base = TrialConfig.from_dict({**preset.config, **_allowed(overrides or {})})
     for method in chosen_methods:
-        _check_kept(method, base, {*preset.changed, *(overrides or {})})
+        check_kept(method, base, {*preset.changed, *(overrides or {})})
         for setting in chosen_settings:
-            _check_kept(method, setting.apply(base), setting.overrides)
+            check_kept(method, setting.apply(base), setting.overrides)
     return [
         PlannedTrial(
             method=method.name,
@@ -133,16 +133,6 @@ def plan(
         for method in chosen_methods
         for setting in chosen_settings
     ]
-
-
-def _check_kept(method: Method, base: TrialConfig, changed: Iterable[str]) -> None:
-    """Refuse a change by hand that the method's definition would silently undo."""
-    for key in sorted(method.overrides.keys() & set(changed)):
-        if getattr(base, key) != method.overrides[key]:
-            raise InputError(
-                f"config.{key} is {method.overrides[key]!r} by definition of method {method.name!r}.\n"
-                f"Leave that method out with --methods to set it to {getattr(base, key)!r}."
-            )
 
 
 def _allowed(overrides: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -22,7 +22,7 @@ def of(kind: str, method: str, *, before: str = "", fields: str = "") -> str:
 
 def penalty(body: str, *, before: str = "", fields: str = "") -> str:
     """A penalty that returns its `value` after `body`."""
-    first = "value = 5 * squared_gradient_norms(inputs.discriminator, inputs.fake).mean()"
+    first = "value = 5 * squared_gradient_norms(inputs.discriminator, inputs.fake, inputs.fake_labels).mean()"
     lines = "\n".join(f"    {line}" for line in [first, *body.splitlines(), "return value"])
     return of("Penalty", f"def __call__(self, inputs):\n{lines}", before=before, fields=fields)
 

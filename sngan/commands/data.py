@@ -11,6 +11,7 @@ from sngan.datasets import DATASETS, prepare_images
 from sngan.errors import InputError, unknown
 from sngan.metrics.evaluator import Evaluator
 from sngan.results import RunOptions
+from sngan.trial import set_up_torch
 
 
 @click.command()
@@ -66,6 +67,7 @@ def floor(
         data_dir=data_dir,
         inception_weights=inception_weights,
     )
+    set_up_torch(options)
     images = open_with_bar(dataset, cache_dir, data_dir)
     floors = Evaluator((protocol,), images, options).floors()
     if not floors:

@@ -1,6 +1,7 @@
 """train, evaluate, show: single trials and their checkpoints."""
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ from sngan.checkpoints import load_any_checkpoint
 from sngan.commands import options as shared
 from sngan.commands.progress import open_with_bar
 from sngan.config import TrialConfig
+from sngan.datasets import DATASETS
 from sngan.errors import InputError
-from sngan.methods import METHODS, SETTINGS
+from sngan.methods import METHODS, SETTINGS, check_kept
 from sngan.models import ARCHITECTURES
 from sngan.plugins.checking import refuse_broken
 from sngan.plugins.loading import use_plugins
@@ -50,7 +52,9 @@ def train(
     base = TrialConfig.from_dict(
         {**_defaults_for(dataset, by_hand.get("architecture")), "dataset": dataset, "updates": updates, "seed": seed}
     )
-    defined = METHODS[method_name].apply(SETTINGS[setting_name].apply(base))
+    method, setting = METHODS[method_name], SETTINGS[setting_name]
+    check_kept(method, setting.apply(base), setting.overrides.keys() - by_hand.keys())
+    defined = method.apply(setting.apply(base))
     # What is set by hand comes last: it wins over method and setting.
     config = TrialConfig.from_dict({**defined.to_dict(), **by_hand})
     options = RunOptions(
@@ -100,9 +104,22 @@ def evaluate(
 @click.command()
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 def show(checkpoint: Path) -> None:
-    """Print a checkpoint's config, evaluations and outcome as JSON."""
+    """Print a checkpoint's config, evaluations and outcome as JSON; numbers that are not finite become null.
+
+    Diagnoses are left out: with all singular values they are thousands of lines.
+    """
     saved = load_any_checkpoint(checkpoint)
-    click.echo(json.dumps({key: saved[key] for key in ("config", "evaluations", "outcome")}, indent=1))
+    shown = {key: _plain(saved[key]) for key in ("config", "evaluations", "outcome")}
+    click.echo(json.dumps(shown, indent=1, allow_nan=False))
+
+
+def _plain(value: Any) -> Any:
+    """What `show` prints of a value in a checkpoint."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items() if key != "diagnoses"}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _defaults_for(dataset: str, architecture: str | None) -> dict[str, Any]:
@@ -111,9 +128,17 @@ def _defaults_for(dataset: str, architecture: str | None) -> dict[str, Any]:
     protocols = [] if num_real is None else [f"fid/gen5000-test{num_real}-inception"]
     if dataset == "digits":
         protocols = ["fid/gen600-test600-digits", "is/gen600x1-digits"]
-    name = architecture or ("small-cnn" if num_real is None else "standard-cnn")
+    name = architecture or _architecture_for(dataset)
     weights = ARCHITECTURES[name].initialization
     return {"architecture": name, "generator_init": weights, "discriminator_init": weights, "protocols": protocols}
+
+
+def _architecture_for(dataset: str) -> str:
+    """The paper's CNN where the images of a data set of the catalog have its size, else what takes them."""
+    if dataset not in DATASETS:
+        return "small-cnn"  # for a user's own images, whose size is known when they are opened
+    suits = ("standard-cnn", "small-cnn", "resnet-128")
+    return next(name for name in suits if DATASETS[dataset].image_size in ARCHITECTURES[name].image_sizes)
 
 
 def _announce(config: TrialConfig, by_hand: Mapping[str, str], method: str, setting: str) -> None:

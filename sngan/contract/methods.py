@@ -24,17 +24,20 @@ _SMALL = TrialConfig(
     generator_init="glorot",
     discriminator_init="glorot",
 )
+_CONDITIONAL = _SMALL.replace(conditioning="projection")
 _STANDARD = TrialConfig(
     architecture="standard-cnn", batch_size=2, generator_batch_size=2, z_dim=8, n_dis=1, discriminator_init="glorot"
 )
 _SIZES = {"small-cnn": (1, 8), "standard-cnn": (3, 32)}  # channels, pixels
+_NUM_CLASSES = 3
+_LABELS = np.arange(12) % _NUM_CLASSES  # of the images; an unconditional trial does not look at them
 
 
 def _start(config: TrialConfig) -> tuple[TrainState, NDArray[np.uint8]]:
     """The state before the first update, and 12 images of noise [12, C, H, W]."""
     channels, size = _SIZES[config.architecture]
     images = numpy_stream(0, "data").integers(0, 256, (12, channels, size, size), dtype=np.uint8)
-    return TrainState.start(config, channels=channels, image_size=size), images
+    return TrainState.start(config, channels=channels, image_size=size, num_classes=_NUM_CLASSES), images
 
 
 def _tensors(state: TrainState) -> dict[str, object]:
@@ -45,25 +48,26 @@ def _tensors(state: TrainState) -> dict[str, object]:
 
 
 def _forwards(method: Method) -> Iterator[TrialConfig]:
-    """Configs of both architectures with joint and separate forwards, unless the method fixes them."""
-    for base in (_SMALL, _STANDARD):
+    """Configs of both architectures, and a conditional one, with both forwards unless the method fixes them."""
+    for base in (_SMALL, _CONDITIONAL, _STANDARD):
         for forward in ("joint", "separate"):
             config = method.apply(base.replace(discriminator_forward=forward))
             if config.discriminator_forward == forward:
                 yield config
 
 
-@check(Method, "trains small-cnn and standard-cnn, with joint and with separate forwards")
+@check(Method, "trains small-cnn, also a conditional one, and standard-cnn, with joint and with separate forwards")
 def method_trains(method: Method) -> None:
     """Every layer of the discriminator learns, so does the generator, and all stays finite."""
     for config in _forwards(method):
-        where = f"{config.architecture}, {config.discriminator_forward} forward"
+        conditional = "" if config.conditioning == "none" else "conditional "
+        where = f"{conditional}{config.architecture}, {config.discriminator_forward} forward"
         state, images = _start(config)
         layers = weighted_layers(state.discriminator)
         before = [raw_weight(layer).detach().clone() for layer in layers]
         generator = [parameter.detach().clone() for parameter in state.generator.parameters()]
         try:
-            train(state, images, 1 if config.architecture == "standard-cnn" else 2)
+            train(state, images, 1 if config.architecture == "standard-cnn" else 2, _LABELS)
         except Exception as error:
             raise BrokenPromiseError(f"{where}: {one_line(error)}").with_traceback(error.__traceback__) from None
         demand(state.networks_are_finite(), f"{where}: weights are not finite after the first updates")

@@ -6,7 +6,6 @@ images that no generator has seen.
 """
 
 import io
-import os
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,7 +20,7 @@ from PIL import Image
 from sngan.datasets.base import DATASETS, DatasetEntry
 from sngan.datasets.decoding import write_source
 from sngan.datasets.official import check_md5
-from sngan.datasets.source import Source, SourceSplit, fingerprint, first_few
+from sngan.datasets.source import Source, SourceSplit, file_sizes, fingerprint, first_few
 from sngan.datasets.writer import DatasetWriter
 from sngan.errors import InputError
 
@@ -107,7 +106,7 @@ def _prepare(official: OfficialFaces, writer: DatasetWriter, data_dir: Path | No
                 split: SourceSplit(names=names, load=partial(_load, load, names), labels=None)
                 for split, names in splits.items()
             },
-            fingerprint=fingerprint(wanted),
+            fingerprint=fingerprint([place.resolve(), *(f"{name} {present[name]}" for name in wanted)]),
         )
         write_source(writer, source, face, place)
 
@@ -134,15 +133,16 @@ def _load(load: Load, names: Sequence[str], position: int) -> Image.Image:
 
 
 @contextmanager
-def _opened(data_dir: Path, official: OfficialFaces) -> Iterator[tuple[Path, set[str], Load]]:
-    """Where the images are, their names, and how to load one from any thread: the folder first, then the archive."""
+def _opened(data_dir: Path, official: OfficialFaces) -> Iterator[tuple[Path, Mapping[str, int], Load]]:
+    """Where the images are, name -> bytes, and how to load one from any thread: the folder first, then the archive."""
     folder, archive = _find(data_dir, FOLDER), _find(data_dir, ARCHIVE)
     if folder is not None and folder.is_dir():
-        yield folder, set(os.listdir(folder)), lambda name: _decoded(folder / name)
+        yield folder, file_sizes(folder), lambda name: _decoded(folder / name)
     elif archive is not None:
         check_md5(archive, "CelebA", official.archive_md5)
         with zipfile.ZipFile(archive) as opened:
-            present = {Path(name).name for name in opened.namelist() if name.startswith(f"{FOLDER}/")}
+            members = [member for member in opened.infolist() if member.filename.startswith(f"{FOLDER}/")]
+            present = {Path(member.filename).name: member.file_size for member in members}
             yield archive, present, lambda name: _decoded(io.BytesIO(opened.read(f"{FOLDER}/{name}")))
     else:
         raise InputError(f"the data folder {data_dir} holds neither {FOLDER}/ nor {ARCHIVE}.\n{_HINT}")

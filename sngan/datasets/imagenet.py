@@ -10,7 +10,7 @@ second of every class, and so on: the first images of a split, with which metric
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib import resources
@@ -24,9 +24,11 @@ from sngan.datasets.base import DATASETS, DatasetEntry
 from sngan.datasets.decoding import write_source
 from sngan.datasets.folder_source import FORMATS
 from sngan.datasets.pixels import square
-from sngan.datasets.source import Source, SourceSplit, fingerprint, first_few
+from sngan.datasets.source import Source, SourceSplit, file_sizes, fingerprint, first_few
 from sngan.datasets.writer import DatasetWriter
 from sngan.errors import InputError
+
+ClassFiles = Mapping[str, Mapping[str, int]]  # synset -> file name -> bytes
 
 _IMAGE_SIZE = 128
 _SUFFIX = ".jpeg"
@@ -92,14 +94,22 @@ def _prepare(official: OfficialClasses, writer: DatasetWriter, data_dir: Path | 
         channels=3,
         num_classes=len(official.synsets),
         splits=splits,
-        fingerprint=fingerprint(name for split in splits.values() for name in split.names),
+        fingerprint=fingerprint(_parts(data_dir, files)),
     )
     to_pixels = partial(square, image_size=_IMAGE_SIZE, channels=3, resampling=Image.Resampling.BILINEAR, upright=False)
     write_source(writer, source, to_pixels, data_dir)
 
 
-def _class_files(folder: Path, synsets: Sequence[str]) -> dict[str, list[str]]:
-    """Synset -> its image files, sorted; empty for a missing folder. Raises InputError for images without classes."""
+def _parts(data_dir: Path, files: Mapping[str, ClassFiles]) -> Iterator[object]:
+    """What tells these files from others without opening them: where they lie, their names and sizes."""
+    yield data_dir.resolve()
+    for split, classes in files.items():
+        for synset, sizes in classes.items():
+            yield from (f"{split}/{synset}/{name} {num_bytes}" for name, num_bytes in sizes.items())
+
+
+def _class_files(folder: Path, synsets: Sequence[str]) -> ClassFiles:
+    """The files of every class, sorted; none for a missing folder. Raises InputError for images outside of classes."""
     if folder.is_dir():
         flat = [name for name in os.listdir(folder) if name.lower().endswith(_SUFFIX)]
         if flat:
@@ -108,18 +118,18 @@ def _class_files(folder: Path, synsets: Sequence[str]) -> dict[str, list[str]]:
                 f"torchvision.datasets.ImageNet(FOLDER, {folder.name!r}) sorts them: it takes "
                 f"ILSVRC2012_img_{folder.name}.tar and ILSVRC2012_devkit_t12.tar.gz in FOLDER."
             )
-    found = {}
+    found: dict[str, Mapping[str, int]] = {}
     for synset in synsets:
         try:
-            found[synset] = sorted(name for name in os.listdir(folder / synset) if name.lower().endswith(_SUFFIX))
+            found[synset] = file_sizes(folder / synset, _SUFFIX)
         except (FileNotFoundError, NotADirectoryError):
-            found[synset] = []
+            found[synset] = {}
         except OSError as error:
             raise InputError(f"cannot read {folder / synset}: {error.strerror}.") from None
     return found
 
 
-def _problems(split: str, files: Mapping[str, Sequence[str]], official: OfficialClasses) -> list[str]:
+def _problems(split: str, files: ClassFiles, official: OfficialClasses) -> list[str]:
     """What is missing or too much in a split: classes, images of a class, images in all."""
     counts = {synset: len(names) for synset, names in files.items()}
     fewest, most = official.num_per_class[split]
@@ -139,7 +149,7 @@ def _problems(split: str, files: Mapping[str, Sequence[str]], official: Official
     return problems
 
 
-def _source_split(folder: Path, files: Mapping[str, Sequence[str]]) -> SourceSplit:
+def _source_split(folder: Path, files: ClassFiles) -> SourceSplit:
     names: list[str] = []
     labels: list[int] = []
     for one_of_each in zip_longest(*([f"{synset}/{name}" for name in found] for synset, found in files.items())):

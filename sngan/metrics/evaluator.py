@@ -125,7 +125,8 @@ class Evaluator:
         """Full protocol name -> what it gives for real images.
 
         The real images in place of the generated ones are the first num_generated of another split (train against
-        test, test against train), for the Inception Score those of the test split. None where there are too few.
+        test, test against train), for the Inception Score of a split that is not trained on ("test" before "val").
+        None where no such split has enough.
         """
         self.prepare(progress)
         return {self._full_name(protocol): self._floors[protocol.name] for protocol in self.protocols}
@@ -134,7 +135,7 @@ class Evaluator:
         """Set the floors of protocols that are measured together."""
         first = group[0]
         split = self._floor_split(first)
-        if split is None or not self._has_images(first, split):
+        if split is None:
             self._floors.update((protocol.name, None) for protocol in group)
             return
         sample = self._real_sample(first.extractor, split)
@@ -163,9 +164,11 @@ class Evaluator:
         return min(counts) >= protocol.num_images // len(counts)
 
     def _floor_split(self, protocol: Protocol) -> str | None:
-        if protocol.metric == "is":
-            return "test" if "test" in self._dataset.splits else None
-        return next((name for name in self._dataset.splits if name != protocol.split), None)
+        """The split whose images stand for generated ones; None where no split may that has enough of them."""
+        others = [name for name in self._dataset.splits if name != protocol.split]
+        if protocol.metric == "is":  # compares with no split: the images are those that no generator has seen
+            others = sorted((name for name in others if name != "train"), key=lambda name: name != "test")
+        return next((name for name in others if self._has_images(protocol, name)), None)
 
     def evaluate(self, generate: Generate, generate_class: GenerateClass | None = None) -> tuple[Score, ...]:
         """One Score per measurable protocol, in the order given.
@@ -255,7 +258,7 @@ class Evaluator:
         return protocol.full_name(self._extractors[protocol.extractor].hash8)
 
 
-MAX_CACHED = 4  # evaluators; each holds its references: for Inception 0.1 GB, for intra-fid 0.1 GB for every class
+MAX_CACHED = 4  # evaluators; each holds its references: for Inception 0.1 GB, for intra-fid at most 20 times that
 _cached: dict[tuple[object, ...], Evaluator] = {}
 
 

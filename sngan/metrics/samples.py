@@ -28,6 +28,11 @@ Progress = Callable[[str, int, int], None]  # what is measured, images done, ima
 # bits of the statistics.
 BLOCK = 2048
 
+# Classes of a split that stay in memory; what is known of the others is read from the cache when it is asked for. With
+# the Inception network a class is a matrix of 34 MB and its root: ImageNet's 1,000 would be tens of gigabytes. To read
+# one and take its root anew costs three seconds of one core at every evaluation.
+MAX_CLASSES_KEPT = 20
+
 
 class Sample(ABC):
     """Images in a fixed order; every method speaks of the first n of them.
@@ -183,11 +188,14 @@ class RealSample(Sample):
         return len(self._images) if self._rows is None else len(self._rows)
 
     def of_class(self, label: int) -> "RealSample":
-        """The images of one class, in the split's order, the same object at every call."""
-        if label not in self._classes:
-            self._classes[label] = RealSample(self._dataset, self._split, self._extractor, self._cache, label)
-        self._classes[label].progress = self.progress
-        return self._classes[label]
+        """The images of one class, in the split's order; the same object at every call for those classes kept."""
+        sample = self._classes.get(label)
+        if sample is None:
+            sample = RealSample(self._dataset, self._split, self._extractor, self._cache, label)
+            if len(self._classes) < MAX_CLASSES_KEPT:
+                self._classes[label] = sample
+        sample.progress = self.progress
+        return sample
 
     def class_counts(self, n: int) -> list[int]:
         """How many of the split's first n images belong to each class, [num_classes]. InputError without labels."""

@@ -46,6 +46,9 @@ def build_networks(
     # After initialization: a parametrized weight can no longer be initialized in place.
     reparametrizations = [r for r in config.regularizers if isinstance(r, Reparametrization)]
     layers = placed_layers(discriminator, channels, image_size) if reparametrizations else []
+    # In the order of definition: what they draw from the stream goes by it.
+    defined = weighted_layers(discriminator)
+    layers.sort(key=lambda placed: defined.index(placed.layer))
     for regularizer in sorted(reparametrizations, key=lambda r: r.stage):
         for placed, module in zip(layers, regularizer.parametrizations(layers, stream), strict=True):
             # A layer without a bias has none to act on.
@@ -70,10 +73,12 @@ def condition_of(config: TrialConfig, num_classes: int | None) -> Condition | No
 
 
 def placed_layers(discriminator: Discriminator, channels: int, image_size: int) -> list[PlacedLayer]:
-    """The layers of a discriminator in training, with the sizes of their inputs, as one empty image sees them."""
-    sizes: dict[nn.Module, tuple[int, int]] = {}
+    """The layers of a discriminator in training, with the sizes of their inputs, in the order in which one empty image
+    comes to them.
+    """
+    sizes: dict[nn.Conv2d | nn.Linear, tuple[int, int]] = {}
 
-    def note(layer: nn.Module, inputs: tuple[torch.Tensor]) -> None:
+    def note(layer: nn.Conv2d | nn.Linear, inputs: tuple[torch.Tensor]) -> None:
         height, width = inputs[0].shape[2:] if isinstance(layer, nn.Conv2d) else (1, 1)
         sizes[layer] = (height, width)
 
@@ -87,7 +92,8 @@ def placed_layers(discriminator: Discriminator, channels: int, image_size: int) 
     discriminator.train()
     for hook in hooks:
         hook.remove()
-    return [PlacedLayer(layer, sizes[layer]) for layer in layers]
+    assert len(sizes) == len(layers), "every layer takes part"
+    return [PlacedLayer(layer, size) for layer, size in sizes.items()]
 
 
 def _inserted_layer(config: TrialConfig) -> InsertLayer:

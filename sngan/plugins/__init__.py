@@ -9,7 +9,8 @@
         gamma: float = 10.0
 
         def __call__(self, inputs: PenaltyInputs):
-            return 0.5 * self.gamma * squared_gradient_norms(inputs.discriminator, inputs.fake).mean()
+            squares = squared_gradient_norms(inputs.discriminator, inputs.fake, inputs.fake_labels)
+            return 0.5 * self.gamma * squares.mean()
 
     add_method("r2", R2())
 

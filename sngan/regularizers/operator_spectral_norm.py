@@ -16,7 +16,8 @@ class OperatorSpectralNorm(SigmaNormalization):
 
     The power iteration runs with the convolution and its adjoint, the transposed convolution. Unlike spectral
     normalization of the reshaped kernel this makes every layer 1-Lipschitz as far as the iteration has come, and with
-    it the whole discriminator. The code of the paper that compares it has no such mode.
+    it the whole discriminator where layers stand in a chain, as in the CNNs: a ResNet's shortcuts and its sum over all
+    places add up to more. The code of the paper that compares it has no such mode.
     """
 
     def maps(self, layer: nn.Module, size: tuple[int, int]) -> Maps:

@@ -18,8 +18,8 @@ from sngan.regularizers.base import PlacedLayer, Reparametrization, register
 class Scale(Reparametrization):
     """factor * W for every convolution and the dense layer, behind whatever else is done to W.
 
-    With zero biases the output of L layers scales as factor^L and its gradient by a layer's effective weight as
-    factor^(L-1).
+    With zero biases the output of a chain of L layers, as in the CNNs, scales as factor^L and its gradient by a layer's
+    effective weight as factor^(L-1). Where shortcuts pass layers by, as in the ResNets, it is a sum of lower powers.
 
     factor : the constant, or where a learned one starts. SSN(c) is spectral normalization and factor c, BSSN(c) the
         bidirectional one and factor c.

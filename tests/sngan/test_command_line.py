@@ -1,6 +1,7 @@
 """python -m sngan as a person types it."""
 
 import json
+import math
 import signal
 import subprocess
 import sys
@@ -8,10 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from click.testing import CliRunner
 
+from sngan.checkpoints import save_checkpoint
+from sngan.commands.data import floor
+from sngan.config import TrialConfig
 from sngan.datasets import DATASETS
 from sngan.methods import METHODS, SETTINGS
 from sngan.metrics.catalog import METRICS
+from sngan.metrics.evaluator import Evaluator
 from sngan.metrics.protocols import PROTOCOLS
 from sngan.models import ARCHITECTURES
 from sngan.regularizers import REGULARIZERS
@@ -38,6 +45,7 @@ def test_train_show_and_evaluate(tmp_path: Path) -> None:
     shown = json.loads(sngan("show", str(checkpoint)).stdout)
     assert shown["config"]["regularizers"][0]["name"] == "r1"
     assert [evaluation["update"] for evaluation in shown["evaluations"]] == [2, 4]
+    assert not any("diagnoses" in part for part in (*shown["evaluations"], shown["outcome"]))
     protocol = "fid/gen600-test600-digits"
     measured = sngan("evaluate", str(checkpoint), "--protocol", protocol, *cache)
     value = float(measured.stdout.split("\t")[1])
@@ -85,6 +93,45 @@ def test_what_is_set_by_hand_wins_over_method_and_setting(tmp_path: Path) -> Non
     assert config["regularizers"][0]["name"] == "spectral-norm"
 
 
+def test_numbers_that_are_not_finite_are_shown_as_null(tmp_path: Path) -> None:
+    evaluation = {"diagnostics": {"loss/generator": math.nan, "logits/real": 2.5}, "diagnoses": [{"values": {}}]}
+    content = {"evaluations": [evaluation], "outcome": None}
+    save_checkpoint(tmp_path / "state.pt", TrialConfig(), content)
+    shown = json.loads(sngan("show", str(tmp_path / "state.pt")).stdout, parse_constant=pytest.fail)
+    assert shown["evaluations"] == [{"diagnostics": {"loss/generator": None, "logits/real": 2.5}}]
+    assert shown["outcome"] is None
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_every_data_set_has_an_architecture_that_takes_it(dataset: str, tmp_path: Path) -> None:
+    """Without a data folder it ends where the data set is opened, if not in a trial."""
+    files = ("--data-dir", str(tmp_path / "none"), "--cache-dir", str(tmp_path / "cache"))
+    done = sngan("train", "--updates", "1", "--dataset", dataset, "--out", str(tmp_path), *files)
+    if DATASETS[dataset].download_mb == 0:
+        assert done.returncode == 0, done.stderr
+    else:
+        assert f"the data folder {tmp_path / 'none'} is not a folder" in done.stderr
+
+
+def test_a_floor_is_measured_with_the_threads_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    used = []
+    measure = Evaluator.floors
+
+    def floors(evaluator: Evaluator) -> dict[str, float | None]:
+        used.append(torch.get_num_threads())
+        return measure(evaluator)
+
+    monkeypatch.setattr(Evaluator, "floors", floors)
+    before = torch.get_num_threads()
+    arguments = ["fid/gen100-test600-digits", "--threads", str(before + 1), "--cache-dir", str(tmp_path)]
+    try:
+        done = CliRunner().invoke(floor, arguments)
+    finally:
+        torch.set_num_threads(before)
+    assert done.exit_code == 0, done.output
+    assert used == [before + 1]
+
+
 def test_a_floor_that_does_not_exist_is_an_error(tmp_path: Path) -> None:
     done = sngan("floor", "fid/gen1000-test600-digits", "--cache-dir", str(tmp_path / "cache"))
     assert done.returncode == 0, "1197 training images stand for 1000 generated ones"
@@ -113,6 +160,10 @@ def test_ctrl_c_says_that_the_command_goes_on(tmp_path: Path) -> None:
         (("train", "--set", "batch_size=1e9"), "whole numbers from 1 to 65536"),
         (("train", "--method", "spectral"), "unknown method 'spectral'"),
         (("train", "--setting", "G"), "unknown setting 'G'"),
+        (
+            ("train", "--method", "orthonormal", "--setting", "C(discriminator_init=lecun)"),
+            "config.discriminator_init is 'orthonormal' by definition of method 'orthonormal'",
+        ),
         (("train", "--set", "n_dsi=3"), "Did you mean 'n_dis'?"),
         (("train", "--set", "batch_size"), "KEY=VALUE"),
         (("train", "--updates", "-3"), "config.updates is -3"),

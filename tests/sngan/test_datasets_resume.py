@@ -22,7 +22,7 @@ from sngan.datasets.pixels import square
 from sngan.datasets.source import Source, SourceSplit
 from sngan.datasets.writer import DatasetWriter
 from sngan.errors import InputError
-from tests.sngan.official_files import SYNSETS, imagenet, imagenet_declared
+from tests.sngan.official_files import SMALL, SYNSETS, imagenet, imagenet_declared
 
 NUM_TRAIN, NUM_VAL = 500, 4
 
@@ -67,8 +67,9 @@ def test_a_killed_preparation_goes_on_where_it_was(tmp_path: Path) -> None:
     assert 0 < kept < 3 * NUM_TRAIN - 1
     assert not (cache_dir / "datasets" / "imagenet-1").exists()
 
-    # Whoever decoded a finished image again would now fail.
-    (data_dir / "train" / SYNSETS[0] / f"{SYNSETS[0]}_0000.JPEG").write_bytes(b"gone bad")
+    # Whoever decoded a finished image again would now fail. It keeps its size, so that the source seems the same.
+    finished = data_dir / "train" / SYNSETS[0] / f"{SYNSETS[0]}_0000.JPEG"
+    finished.write_bytes(b"gone bad".ljust(finished.stat().st_size))
     calls: list[tuple[int, int]] = []
     dataset = open_entry(entry, cache_dir=cache_dir, data_dir=data_dir, progress=lambda *call: calls.append(call))
     assert calls[0] == (kept, 3 * NUM_TRAIN - 1 + 3 * NUM_VAL)
@@ -201,6 +202,30 @@ def test_a_disk_without_room_is_refused_before_anything_is_written(tmp_path: Pat
         too_much.__enter__()
     assert str(tmp_path) in str(caught.value)
     assert list((tmp_path / "half").iterdir()) == []
+
+
+# Official files
+
+
+@pytest.mark.parametrize("same_place", [True, False], ids=["same place, another size", "another place, same size"])
+@pytest.mark.parametrize("name", ["imagenet", "celeba"])
+def test_other_official_files_are_not_appended_to_the_first_ones(
+    name: str, same_place: bool, tmp_path: Path, always_recorded
+) -> None:
+    data_dir, cache_dir = tmp_path / "data", tmp_path / "cache"
+    entry = SMALL[name](data_dir)
+    with pytest.raises(KeyboardInterrupt):
+        open_entry(entry, cache_dir=cache_dir, data_dir=data_dir, progress=stop_after(entry.num_images["train"]))
+    journal = read_journal(cache_dir / "datasets" / f".{name}-1.partial")
+    assert journal is not None
+    assert journal.splits["train"].num_images == entry.num_images["train"]
+
+    if not same_place:
+        data_dir = data_dir.rename(tmp_path / "other")
+    finished = min(path for path in data_dir.rglob("*") if path.suffix.lower() in (".jpg", ".jpeg"))
+    finished.write_bytes(b"gone bad".ljust(8 if same_place else finished.stat().st_size))
+    with pytest.raises(InputError, match=finished.name):
+        open_entry(entry, cache_dir=cache_dir, data_dir=data_dir)
 
 
 # One's own images

@@ -233,6 +233,17 @@ def test_gradients_keep_the_bound_that_operator_norms_give(
         assert 0 < least <= mean <= most <= math.prod(norms)
 
 
+def test_layers_are_numbered_from_the_image(images: NDArray[np.uint8]) -> None:
+    """The label's embedding, which is defined first, comes behind the third block."""
+    config = TrialConfig(architecture="small-resnet", conditioning="concat", discriminator_init="glorot")
+    state = TrainState.start(config, channels=1, image_size=8, num_classes=10)
+    probe = Probe.of(state, ImageSplit(images=images, labels=np.zeros(len(images), np.int64)))
+    names = {module: name for name, module in state.discriminator.named_modules()}
+    blocks = [[f"blocks.{number}.{part}" for part in ("first", "second", "shortcut")] for number in range(4)]
+    expected = [*blocks[0], *blocks[1], *blocks[2][:2], "concatenation.embedding", *blocks[3], "head.dense"]
+    assert [names[placed.layer] for placed in probe.layers] == expected
+
+
 def test_gradients_by_image_do_not_mix_images(tiny: TrialConfig, images: NDArray[np.uint8]) -> None:
     state = start(tiny)
     probe = probe_of(state, images)
@@ -267,7 +278,13 @@ def test_weights_that_are_not_finite_give_numbers_that_are_not(tiny: TrialConfig
     found = diagnose(state, probe)
     assert math.isnan(found.values["layer1/sigma"])
     assert not math.isfinite(found.values["layer2/gradient"])
-    assert all(value is not None for value in found.values.values())
+    # All that goes through that weight, and nothing else: the other layers' own numbers are as ever.
+    sound = at_start(METHODS["sn"].apply(tiny), images).values
+    assert found.values.keys() == sound.keys()
+    through = {name for name in sound if name.startswith(("layer1/", "logits-")) or "gradient" in name}
+    not_finite = {name for name, value in found.values.items() if not math.isfinite(value)}
+    assert not_finite == through - {"layer1/xavier-target"}
+    assert all(math.isfinite(value) for value in sound.values())
 
 
 # --- When ---

@@ -236,6 +236,9 @@ BROKEN = {
     "small images only": (
         penalty("value = value + 0 * inputs.fake.view(len(inputs.fake), 64).sum()"), "method-trains", "standard-cnn"
     ),
+    "without classes": (
+        SOUND["penalty"].replace(", inputs.fake_labels", ""), "method-trains", "conditional small-cnn, joint forward"
+    ),
     "weight of another shape": (reparametrization("weight = weight.flatten(1)"), "reparametrization-keeps-shape", "["),
     "weight of another type": (
         reparametrization("weight = weight.double()"), "reparametrization-keeps-shape", "float64"

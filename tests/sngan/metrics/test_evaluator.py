@@ -190,6 +190,18 @@ def test_a_floor_is_what_enough_real_images_give(digits: Dataset, options: RunOp
         assert 0 < value < 11
 
 
+def test_the_inception_scores_floor_is_of_images_that_are_not_trained_on(digits: Dataset, options: RunOptions) -> None:
+    train, test = digits.splits["train"], digits.splits["test"]
+    few = ImageSplit(images=test.images[:100], labels=None)
+    (expected,) = Evaluator(ALL[2:], digits, options).floors().values()
+    for splits in ({"train": train, "val": test}, {"train": train, "val": test, "test": few}):
+        other = dataclasses.replace(digits, digest=f"{len(splits):064}", splits=splits)
+        (value,) = Evaluator(ALL[2:], other, options).floors().values()
+        assert value == expected
+    seen = dataclasses.replace(digits, digest="1" * 64, splits={"train": train})
+    assert list(Evaluator(ALL[2:], seen, options).floors().values()) == [None]
+
+
 def test_floors_report_their_progress(digits: Dataset, options: RunOptions) -> None:
     seen: list[tuple[str, int, int]] = []
     Evaluator(ALL, digits, options).floors(lambda what, done, total: seen.append((what, done, total)))

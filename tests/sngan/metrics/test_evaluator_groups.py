@@ -1,6 +1,7 @@
 """The evaluator where protocols share work, and where they go class by class: on real digits."""
 
 import dataclasses
+import gc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import perf_counter
@@ -18,6 +19,7 @@ from sngan.metrics.evaluator import Evaluator
 from sngan.metrics.measuring import grouped
 from sngan.metrics.neighbours import NEIGHBOURS
 from sngan.metrics.protocols import parse
+from sngan.metrics.statistics import FeatureStatistics
 from sngan.results import RunOptions, Score
 
 NEIGHBOUR_NAMES = tuple(f"{metric}/gen600-test600-digits" for metric in NEIGHBOURS)
@@ -198,6 +200,25 @@ def test_references_of_classes_are_measured_once_per_machine(
     hollow = dataclasses.replace(digits, splits=black)
     again = Evaluator([INTRA], hollow, options).evaluate(batches(images), of_class(images, labels))
     assert by_metric(again) == by_metric(first)
+
+
+def test_of_many_classes_a_few_are_kept_in_memory(
+    digits: Dataset, options: RunOptions, images: Tensor, labels: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = Evaluator([INTRA], digits, options).evaluate(batches(images), of_class(images, labels))
+    monkeypatch.setattr(samples, "MAX_CLASSES_KEPT", 3)
+    gc.collect()
+    before = statistics_alive()
+    evaluator = Evaluator([INTRA], digits, options)
+    for _ in range(2):
+        scores = evaluator.evaluate(batches(images), of_class(images, labels))
+        assert by_metric(scores) == by_metric(expected)
+        gc.collect()
+        assert statistics_alive() - before == 3
+
+
+def statistics_alive() -> int:
+    return sum(type(thing) is FeatureStatistics for thing in gc.get_objects())
 
 
 def test_one_class_that_is_not_finite_has_no_score(
