@@ -51,7 +51,7 @@ class Method:
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """A row of Table 1, arXiv:1802.05957: Adam's alpha, beta1, beta2 in both networks, and n_dis.
+    """A row of Table 1, arXiv:1802.05957, or another: Adam's alpha, beta1, beta2 in both networks, and n_dis.
 
     overrides : further fields of TrialConfig in which a varied setting differs, such as the width of a layer.
     """
@@ -253,5 +253,7 @@ for _setting in (
     Setting(name="D", alpha=1e-3, beta1=0.5, beta2=0.9, n_dis=5, origin="aggressive learning rate"),
     Setting(name="E", alpha=1e-3, beta1=0.5, beta2=0.999, n_dis=5, origin="aggressive learning rate"),
     Setting(name="F", alpha=1e-3, beta1=0.9, beta2=0.999, n_dis=5, origin="aggressive rate and momentum"),
+    # Not of Table 1: that of the paper's ResNets, Appendix B.2 and B.3.
+    Setting(name="resnet", alpha=2e-4, beta1=0.0, beta2=0.9, n_dis=5, origin="ResNets of Gulrajani et al. 2017"),
 ):
     SETTINGS.add(_setting.name, _setting)

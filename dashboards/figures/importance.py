@@ -73,7 +73,7 @@ class ImportanceFigure(Figure[ImportanceData]):
         )
         panels = alt.layer(bars, ends, data=inline(table)).properties(width=_WIDTH, height=_ROW * len(data.parameters))
         facet = alt.Facet("label:N", title=None, sort=method_labels(data.methods))
-        return themed(panels.facet(facet, columns=_COLUMNS, spacing=28))
+        return themed(panels.facet(facet, columns=2 if len(data.methods) == 4 else _COLUMNS, spacing=28))
 
 
 def _shares(frames: StudyFrames, search: Search) -> Iterator[dict[str, Any]]:

@@ -14,7 +14,7 @@ from typing import Any, cast
 import altair as alt
 
 from sngan.methods import METHODS
-from sngan.variants import varied_number
+from sngan.variants import varied, varied_number
 
 FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
 INK = "currentColor"
@@ -78,8 +78,8 @@ _SPARE_DASHES = (_MIXED, _DOTTED, _DASHED)
 def method_style(name: str) -> MethodStyle:
     """The style of a method. Those of plugins get spare ones in the order of the catalog, each its own while they last.
 
-    A method that is varied in a number keeps its shape and dash, and the number alone makes the colour. One that is not
-    in the catalog gets a style that depends on its name alone.
+    A method that is varied in a number keeps its shape and dash, and the number alone makes the colour; one that is
+    varied otherwise keeps its colour. One that is not in the catalog gets a style that depends on its name alone.
     """
     if name in METHOD_STYLES:
         return METHOD_STYLES[name]
@@ -91,7 +91,8 @@ def method_style(name: str) -> MethodStyle:
         place = added.index(name)
         return _spare_style(place, place, place // len(_SPARE_SHAPES))
     number = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=6).digest(), "big")
-    return _spare_style(number, number // 9, number // 27)
+    spare = _spare_style(number, number // 9, number // 27)
+    return replace(spare, colour=method_style(varied(name)[0]).colour) if name in METHODS else spare
 
 
 def _spare_style(colour: int, shape: int, dash: int) -> MethodStyle:

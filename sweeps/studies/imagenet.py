@@ -7,9 +7,8 @@ from sweeps.studies.base_configs import DIGITS, DIGITS_CAVEAT
 from sweeps.study import STUDIES, Claim, Preset, Study
 
 _MIYATO = "Miyato et al. 2018, arXiv:1802.05957, section 4.2"
-# The Adam of the paper's ResNets (Gulrajani et al. 2017), which is setting A but for these two; and the two ways in
-# which their discriminators are told the class.
-_SETTINGS = tuple(f"A(alpha=0.0002,beta1=0,conditioning={how})" for how in ("concat", "projection"))
+# The two ways in which the paper's discriminators are told the class.
+_SETTINGS = tuple(f"resnet(conditioning={how})" for how in ("concat", "projection"))
 _SN, _ORTHONORMAL, _NONE, _LAYER_NORM = (
     "sn-hinge",
     "orthonormal(loss=hinge)",

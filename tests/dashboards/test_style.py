@@ -130,3 +130,10 @@ def test_hyperparameters_are_written_as_in_papers(value: float, text: str) -> No
 )  # fmt: skip
 def test_measured_values_have_three_digits(value: float | None, text: str) -> None:
     assert number(value) == text
+
+
+def test_a_method_varied_in_its_loss_keeps_its_colour_and_has_another_shape() -> None:
+    for name in ("orthonormal", "layer-norm", "none"):
+        plain, hinge = method_style(name), method_style(f"{name}(loss=hinge)")
+        assert hinge.colour == plain.colour
+        assert hinge.shape != plain.shape
