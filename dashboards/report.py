@@ -61,7 +61,7 @@ def write_report(store: ResultStore, study: Study, preset: Preset, *, storage_di
     for table in tables:
         write_table(table, folder / "tables")
     launched = _launched(store, study, preset)
-    verdicts, looks = judge_study(store, study, preset), store.looks(study.name, preset.name)
+    looks = store.looks(study.name, preset.name)
     page = (
         _environment()
         .get_template("report.html")
