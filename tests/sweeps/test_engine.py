@@ -245,6 +245,7 @@ def test_further_batches_alone_are_run_too_and_none_is_after_a_stop(tmp_path: Pa
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)  # a Tuner per batch: 19 s on a free machine, over 100 s beside other work
 @pytest.mark.usefixtures("cluster")
 def test_ray_asks_for_further_batches_when_the_one_before_has_ended(tmp_path: Path) -> None:
     assert_in_batches(tmp_path, "ray")
