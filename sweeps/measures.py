@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from sngan.registry import Registry
-from sweeps.scores import ScoreTable, Transform, axes, refuse_mixtures
+from sweeps.scores import ScoreTable, Transform, axes, laid_out, refuse_mixtures
 from sweeps.statistics import FloatArray
 
 Summary = Literal["geometric-mean", "median", "max", "high"]
@@ -186,16 +186,7 @@ def measure_table(records: pd.DataFrame, trials: pd.DataFrame, name: str) -> Mea
     refuse_mixtures(trials)
     methods, settings, seeds = axes(trials)
     numbers = measure.values(records, trials)
-    values = np.full((len(methods), len(settings), len(seeds)), np.nan)
-    diverged = np.zeros(values.shape, dtype=np.bool_)
-    for digest, method, setting, seed, state in trials[["digest", "method", "setting", "seed", "state"]].itertuples(
-        index=False, name=None
-    ):
-        cell = methods.index(method), settings.index(setting), seeds.index(int(seed))
-        ended_badly = state == "diverged"
-        diverged[cell] = ended_badly and measure.in_diverged == "worst"
-        if state == "completed" or (ended_badly and not diverged[cell]):
-            values[cell] = numbers.get(digest, np.nan)
+    values, diverged = laid_out(trials, numbers, diverged_is_worst=measure.in_diverged == "worst")
     return MeasureTable(
         methods=methods,
         settings=settings,

@@ -216,14 +216,7 @@ def score_table(evaluations: pd.DataFrame, trials: pd.DataFrame, protocol: str, 
     refuse_mixtures(trials)
     measured, full_name = _of_protocol(evaluations, protocol)
     methods, settings, seeds = axes(trials)
-    numbers = _numbers(measured, trials, kind, described.lower_is_better)
-    values = np.full((len(methods), len(settings), len(seeds)), np.nan)
-    diverged = np.zeros(values.shape, dtype=np.bool_)
-    for digest, method, setting, seed, state in _columns(trials, "digest", "method", "setting", "seed", "state"):
-        cell = methods.index(method), settings.index(setting), seeds.index(int(seed))
-        diverged[cell] = str(state) == "diverged"
-        if str(state) == "completed":
-            values[cell] = numbers.get(digest, np.nan)
+    values, diverged = laid_out(trials, _numbers(measured, trials, kind, described.lower_is_better))
     floors = measured["floor"].astype(float).dropna() if len(measured) else pd.Series(dtype=float)
     return ScoreTable(
         methods=methods,
@@ -245,6 +238,24 @@ def axes(trials: pd.DataFrame) -> tuple[tuple[str, ...], tuple[str, ...], tuple[
     methods = METHODS.ordered(trials["method"])
     settings = SETTINGS.ordered(trials["setting"])
     return methods, settings, tuple(sorted({int(seed) for seed in trials["seed"]}))
+
+
+def laid_out(
+    trials: pd.DataFrame, numbers: Mapping[str, float], *, diverged_is_worst: bool = True
+) -> tuple[FloatArray, BoolArray]:
+    """Numbers by digest as values and diverged [M, S, K] over the axes; only runs with a result have one.
+
+    diverged_is_worst : a run that diverged has no value, and counts as the worst; else it keeps its number.
+    """
+    methods, settings, seeds = axes(trials)
+    values = np.full((len(methods), len(settings), len(seeds)), np.nan)
+    diverged = np.zeros(values.shape, dtype=np.bool_)
+    for digest, method, setting, seed, state in _columns(trials, "digest", "method", "setting", "seed", "state"):
+        cell = methods.index(method), settings.index(setting), seeds.index(int(seed))
+        diverged[cell] = diverged_is_worst and str(state) == "diverged"
+        if str(state) in ("completed", "diverged") and not diverged[cell]:
+            values[cell] = numbers.get(digest, np.nan)
+    return values, diverged
 
 
 def _of_protocol(evaluations: pd.DataFrame, protocol: str) -> tuple[pd.DataFrame, str]:

@@ -1,7 +1,9 @@
-"""What the presets of every study have in common on a data set, as fields of TrialConfig."""
+"""What the presets of every study have in common on a data set: fields of TrialConfig, and whole presets."""
 
 from collections.abc import Mapping
 from typing import Any
+
+from sweeps.study import Preset
 
 DIGITS: Mapping[str, Any] = {
     "dataset": "digits",
@@ -54,3 +56,52 @@ STL10_SHORT: Mapping[str, Any] = {
 }
 STL10_PAPER: Mapping[str, Any] = {**STL10_SHORT, "updates": 100_000, "evaluate_every": 10_000}
 SHORT_CAVEAT = "Trained for less than the paper's 100,000 generator updates: late failures do not show."
+
+
+def quick(
+    config: Mapping[str, Any],
+    methods: tuple[str, ...],
+    settings: tuple[str, ...],
+    seeds: int,
+    *,
+    headline: str = "fid/gen600-test600-digits",
+    caveat: str = DIGITS_CAVEAT,
+) -> Preset:
+    """The preset `quick` of a study, on digits."""
+    return Preset(
+        name="quick",
+        description="Digits of 8 x 8 pixels with a small CNN: minutes on two cores, nothing to download.",
+        config=config,
+        methods=methods,
+        settings=settings,
+        seeds=seeds,
+        headline=headline,
+        caveat=caveat,
+    )
+
+
+def cifar10_short(methods: tuple[str, ...], settings: tuple[str, ...], seeds: int) -> Preset:
+    """A fifth of the paper's length on CIFAR-10."""
+    return Preset(
+        name="cifar10-short",
+        description=f"CIFAR-10 with the paper's standard CNN, a fifth of its length, {seeds} seeds.",
+        config=CIFAR10_SHORT,
+        methods=methods,
+        settings=settings,
+        seeds=seeds,
+        headline="fid/gen5000-test10000-inception",
+        caveat=SHORT_CAVEAT,
+    )
+
+
+def cifar10_paper(methods: tuple[str, ...], settings: tuple[str, ...], seeds: int) -> Preset:
+    """The paper's length on CIFAR-10."""
+    return Preset(
+        name="cifar10",
+        description=f"CIFAR-10 with the paper's standard CNN and length, 100,000 generator updates, {seeds} seeds.",
+        config=CIFAR10_PAPER,
+        methods=methods,
+        settings=settings,
+        seeds=seeds,
+        headline="fid/gen5000-test10000-inception",
+    )

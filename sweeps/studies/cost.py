@@ -1,6 +1,6 @@
 """What does a regularizer cost? Fig. 10 of arXiv:1802.05957."""
 
-from sweeps.studies.base_configs import CIFAR10, DIGITS, DIGITS_CAVEAT, STL10
+from sweeps.studies.base_configs import CIFAR10, DIGITS, DIGITS_CAVEAT, STL10, quick
 from sweeps.study import STUDIES, Claim, Preset, Study
 
 _FIG_10 = "Miyato et al. 2018, arXiv:1802.05957, section 4.1.1 and Appendix C.2, Fig. 10"
@@ -12,45 +12,30 @@ _NOISE = (
 )
 
 _PRESETS = (
-    Preset(
-        name="quick",
-        description="Digits of 8 x 8 pixels with a small CNN: minutes on two cores, nothing to download.",
-        config={**DIGITS, "updates": 120, "evaluate_every": 60, "protocols": ("fid/gen600-test600-digits",)},
-        methods=_METHODS,
-        settings=_SETTINGS,
+    quick(
+        {**DIGITS, "updates": 120, "evaluate_every": 60, "protocols": ("fid/gen600-test600-digits",)},
+        _METHODS,
+        _SETTINGS,
         seeds=5,
-        headline="fid/gen600-test600-digits",
         caveat=f"{DIGITS_CAVEAT} {_NOISE}",
     ),
-    Preset(
-        name="cifar10",
-        description="CIFAR-10 with the paper's standard CNN, 1,000 generator updates, 5 seeds.",
-        config={
-            **CIFAR10,
-            "updates": 1_000,
-            "evaluate_every": 500,
-            "protocols": ("fid/gen500-test2000-inception",),
-        },
-        methods=_METHODS,
-        settings=_SETTINGS,
-        seeds=5,
-        headline="fid/gen500-test2000-inception",
-        caveat=_NOISE,
-    ),
-    Preset(
-        name="stl10",
-        description="STL-10 with the paper's standard CNN, 1,000 generator updates, 5 seeds.",
-        config={
-            **STL10,
-            "updates": 1_000,
-            "evaluate_every": 500,
-            "protocols": ("fid/gen500-test2000-inception",),
-        },
-        methods=_METHODS,
-        settings=_SETTINGS,
-        seeds=5,
-        headline="fid/gen500-test2000-inception",
-        caveat=_NOISE,
+    *(
+        Preset(
+            name=str(networks["dataset"]),
+            description=f"{title} with the paper's standard CNN, 1,000 generator updates, 5 seeds.",
+            config={
+                **networks,
+                "updates": 1_000,
+                "evaluate_every": 500,
+                "protocols": ("fid/gen500-test2000-inception",),
+            },
+            methods=_METHODS,
+            settings=_SETTINGS,
+            seeds=5,
+            headline="fid/gen500-test2000-inception",
+            caveat=_NOISE,
+        )
+        for title, networks in (("CIFAR-10", CIFAR10), ("STL-10", STL10))
     ),
 )
 _CONTRAST = {"metric": "seconds-per-update", "settings": _SETTINGS}

@@ -1,7 +1,7 @@
 """Does spectral normalization keep gradients from exploding and vanishing? The abstract of arXiv:2009.02773."""
 
-from sweeps.studies.base_configs import CIFAR10_PAPER, CIFAR10_SHORT, DIGITS, DIGITS_CAVEAT, SHORT_CAVEAT
-from sweeps.study import STUDIES, Claim, Preset, Study
+from sweeps.studies.base_configs import DIGITS, cifar10_paper, cifar10_short, quick
+from sweeps.study import STUDIES, Claim, Study
 
 _LIN = "Lin et al. 2021, arXiv:2009.02773"
 # All with the paper's hinge loss: nothing, LeCun's variance at the start only, SN throughout, its strict form, BSSN.
@@ -11,35 +11,14 @@ _SETTINGS = ("B", "D")
 _CONTRAST = {"datasets": ("cifar10",), "method": "sn-hinge"}
 
 _PRESETS = (
-    Preset(
-        name="quick",
-        description="Digits of 8 x 8 pixels with a small CNN: minutes on two cores, nothing to download.",
-        config={**DIGITS, "updates": 480, "evaluate_every": 120, "protocols": ("fid/gen600-test600-digits",)},
-        methods=_METHODS,
-        settings=_SETTINGS,
+    quick(
+        {**DIGITS, "updates": 480, "evaluate_every": 120, "protocols": ("fid/gen600-test600-digits",)},
+        _METHODS,
+        _SETTINGS,
         seeds=2,
-        headline="fid/gen600-test600-digits",
-        caveat=DIGITS_CAVEAT,
     ),
-    Preset(
-        name="cifar10-short",
-        description="CIFAR-10 with the standard CNN, 20,000 generator updates, 4 seeds.",
-        config=CIFAR10_SHORT,
-        methods=_METHODS,
-        settings=_SETTINGS,
-        seeds=4,
-        headline="fid/gen5000-test10000-inception",
-        caveat=SHORT_CAVEAT,
-    ),
-    Preset(
-        name="cifar10",
-        description="CIFAR-10 with the standard CNN, 100,000 generator updates, 5 seeds.",
-        config=CIFAR10_PAPER,
-        methods=_METHODS,
-        settings=_SETTINGS,
-        seeds=5,
-        headline="fid/gen5000-test10000-inception",
-    ),
+    cifar10_short(_METHODS, _SETTINGS, seeds=4),
+    cifar10_paper(_METHODS, _SETTINGS, seeds=5),
 )
 _CLAIMS = (
     Claim(

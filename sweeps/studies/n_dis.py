@@ -1,6 +1,6 @@
 """Does it help to train the discriminator more often? Fig. 11 of arXiv:1802.05957."""
 
-from sweeps.studies.base_configs import CIFAR10, DIGITS, DIGITS_CAVEAT
+from sweeps.studies.base_configs import CIFAR10, DIGITS, quick
 from sweeps.study import STUDIES, Claim, Preset, Study
 
 # Setting D, except for n_dis.
@@ -10,20 +10,17 @@ _PROTOCOLS = ("is/gen5000x10-inception", "fid/gen5000-test10000-inception")
 _METHODS = ("none", "wgan-gp", "weight-norm", "sn")
 
 _PRESETS = (
-    Preset(
-        name="quick",
-        description="Digits of 8 x 8 pixels with a small CNN: minutes on two cores, nothing to download.",
-        config={
+    quick(
+        {
             **DIGITS,
             "updates": 200,
             "evaluate_every": 50,
             "protocols": ("is/gen600x1-digits", "fid/gen600-test600-digits"),
         },
-        methods=("weight-norm", "sn"),
-        settings=_SETTINGS,
+        ("weight-norm", "sn"),
+        _SETTINGS,
         seeds=2,
         headline="is/gen600x1-digits",
-        caveat=DIGITS_CAVEAT,
     ),
     Preset(
         name="cifar10-short",

@@ -1,7 +1,7 @@
 """SN as a reparametrization inside WGAN-GP: Appendix E, Table 7 of arXiv:1802.05957."""
 
-from sweeps.studies.base_configs import CIFAR10_PAPER, CIFAR10_SHORT, DIGITS_CAVEAT, DIGITS_QUICK, SHORT_CAVEAT
-from sweeps.study import STUDIES, Claim, Preset, Study
+from sweeps.studies.base_configs import DIGITS_QUICK, cifar10_paper, cifar10_short, quick
+from sweeps.study import STUDIES, Claim, Study
 
 _APPENDIX_E = "Miyato et al. 2018, arXiv:1802.05957, Appendix E, Table 7"
 _METHODS = ("wgan-gp", "wgan-gp-frobenius", "wgan-gp-weight-norm", "wgan-gp-sn", "wgan-gp-sn-shared")
@@ -9,35 +9,9 @@ _METHODS = ("wgan-gp", "wgan-gp-frobenius", "wgan-gp-weight-norm", "wgan-gp-sn",
 _SETTINGS = ("A",)
 
 _PRESETS = (
-    Preset(
-        name="quick",
-        description="Digits of 8 x 8 pixels with a small CNN: minutes on two cores, nothing to download.",
-        config=DIGITS_QUICK,
-        methods=_METHODS,
-        settings=_SETTINGS,
-        seeds=3,
-        headline="fid/gen600-test600-digits",
-        caveat=DIGITS_CAVEAT,
-    ),
-    Preset(
-        name="cifar10-short",
-        description="CIFAR-10 with the paper's standard CNN, a fifth of its length, 4 seeds.",
-        config=CIFAR10_SHORT,
-        methods=_METHODS,
-        settings=_SETTINGS,
-        seeds=4,
-        headline="fid/gen5000-test10000-inception",
-        caveat=SHORT_CAVEAT,
-    ),
-    Preset(
-        name="cifar10",
-        description="The upper half of Table 7: CIFAR-10, standard CNN, 100,000 generator updates, with 5 seeds.",
-        config=CIFAR10_PAPER,
-        methods=_METHODS,
-        settings=_SETTINGS,
-        seeds=5,
-        headline="fid/gen5000-test10000-inception",
-    ),
+    quick(DIGITS_QUICK, _METHODS, _SETTINGS, seeds=3),
+    cifar10_short(_METHODS, _SETTINGS, seeds=4),
+    cifar10_paper(_METHODS, _SETTINGS, seeds=5),
 )
 _CONTRAST = {"datasets": ("cifar10",), "settings": _SETTINGS}
 _CLAIMS = (

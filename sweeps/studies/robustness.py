@@ -3,13 +3,13 @@ arXiv:1802.05957, with seeds.
 """
 
 from sweeps.studies.base_configs import (
-    CIFAR10_PAPER,
-    CIFAR10_SHORT,
-    DIGITS_CAVEAT,
     DIGITS_QUICK,
     SHORT_CAVEAT,
     STL10_PAPER,
     STL10_SHORT,
+    cifar10_paper,
+    cifar10_short,
+    quick,
 )
 from sweeps.studies.robustness_claims import ROBUSTNESS_CLAIMS
 from sweeps.study import STUDIES, Preset, Study
@@ -30,38 +30,11 @@ _METHODS = (
 )
 _SETTINGS = ("A", "B", "C", "D", "E", "F")
 
-_QUICK = Preset(
-    name="quick",
-    description="Digits of 8 x 8 pixels with a small CNN: minutes on two cores, nothing to download.",
-    config=DIGITS_QUICK,
-    # Without R1, of which no claim speaks: what is left fits into minutes.
-    methods=tuple(name for name in _METHODS if name != "r1"),
-    settings=_SETTINGS,
-    seeds=2,
-    headline="fid/gen600-test600-digits",
-    caveat=DIGITS_CAVEAT,
-)
-
-_CIFAR10_SHORT = Preset(
-    name="cifar10-short",
-    description="CIFAR-10 with the paper's standard CNN, a fifth of its length, 5 seeds.",
-    config=CIFAR10_SHORT,
-    methods=_METHODS,
-    settings=_SETTINGS,
-    seeds=5,  # the least with which any of nine claims can get a verdict
-    headline="fid/gen5000-test10000-inception",
-    caveat=SHORT_CAVEAT,
-)
-
-_PAPER = Preset(
-    name="cifar10",
-    description="The paper's experiment: CIFAR-10, standard CNN, 100,000 generator updates, with 5 seeds.",
-    config=CIFAR10_PAPER,
-    methods=_METHODS,
-    settings=_SETTINGS,
-    seeds=5,
-    headline="fid/gen5000-test10000-inception",
-)
+# Without R1, of which no claim speaks: what is left fits into minutes.
+_QUICK = quick(DIGITS_QUICK, tuple(name for name in _METHODS if name != "r1"), _SETTINGS, seeds=2)
+# Five seeds are the least with which any of nine claims can get a verdict.
+_CIFAR10_SHORT = cifar10_short(_METHODS, _SETTINGS, seeds=5)
+_PAPER = cifar10_paper(_METHODS, _SETTINGS, seeds=5)
 
 # The methods of Fig. 1(b) and 2(b).
 _METHODS_STL10 = ("weight-clipping", "wgan-gp", "layer-norm", "weight-norm", "orthonormal", "sn")

@@ -1,7 +1,7 @@
 """What do regularizers do to the singular values of a discriminator's weights? Fig. 3 and 9 of arXiv:1802.05957."""
 
-from sweeps.studies.base_configs import CIFAR10_PAPER, CIFAR10_SHORT, DIGITS, DIGITS_CAVEAT, SHORT_CAVEAT
-from sweeps.study import STUDIES, Claim, Preset, Study
+from sweeps.studies.base_configs import DIGITS, cifar10_paper, cifar10_short, quick
+from sweeps.study import STUDIES, Claim, Study
 
 _MIYATO = "Miyato et al. 2018, arXiv:1802.05957"
 # Those of Fig. 3. Fig. 9 is about SN at setting C.
@@ -10,36 +10,15 @@ _SETTINGS = ("A", "C")
 _CONTRAST = {"datasets": ("cifar10",), "settings": ("C",), "method": "sn"}
 
 _PRESETS = (
-    Preset(
-        name="quick",
-        description="Digits of 8 x 8 pixels with a small CNN: minutes on two cores, nothing to download.",
-        config={**DIGITS, "updates": 800, "evaluate_every": 200, "protocols": ("fid/gen600-test600-digits",)},
-        methods=_METHODS,
-        settings=_SETTINGS,
+    quick(
+        {**DIGITS, "updates": 800, "evaluate_every": 200, "protocols": ("fid/gen600-test600-digits",)},
+        _METHODS,
+        _SETTINGS,
         seeds=2,
-        headline="fid/gen600-test600-digits",
-        caveat=DIGITS_CAVEAT,
     ),
-    Preset(
-        name="cifar10-short",
-        description="CIFAR-10 with the paper's standard CNN, a fifth of its length, 4 seeds.",
-        config=CIFAR10_SHORT,
-        methods=_METHODS,
-        settings=_SETTINGS,
-        seeds=4,
-        headline="fid/gen5000-test10000-inception",
-        caveat=SHORT_CAVEAT,
-    ),
-    Preset(
-        name="cifar10",
-        # At all settings, of which the figure shows each method's best: the study robustness has the same trials.
-        description="The paper's experiment: CIFAR-10, standard CNN, 100,000 generator updates, with 5 seeds.",
-        config=CIFAR10_PAPER,
-        methods=_METHODS,
-        settings=("A", "B", "C", "D", "E", "F"),
-        seeds=5,
-        headline="fid/gen5000-test10000-inception",
-    ),
+    cifar10_short(_METHODS, _SETTINGS, seeds=4),
+    # At all settings, of which the figure shows each method's best: the study robustness has the same trials.
+    cifar10_paper(_METHODS, ("A", "B", "C", "D", "E", "F"), seeds=5),
 )
 _CLAIMS = (
     Claim(

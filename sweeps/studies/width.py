@@ -1,22 +1,13 @@
 """Does a wider last layer hurt? Fig. 4 of arXiv:1802.05957."""
 
-from sweeps.studies.base_configs import DIGITS_CAVEAT, DIGITS_QUICK, SHORT_CAVEAT, STL10_PAPER, STL10_SHORT
+from sweeps.studies.base_configs import DIGITS_QUICK, SHORT_CAVEAT, STL10_PAPER, STL10_SHORT, quick
 from sweeps.study import STUDIES, Claim, Preset, Study
 
 _SETTINGS = tuple(f"C(width_factor={factor:g})" for factor in (0.5, 1, 2, 4, 6, 8))
 _METHODS = ("orthonormal", "sn")
 
 _PRESETS = (
-    Preset(
-        name="quick",
-        description="Digits of 8 x 8 pixels with a small CNN: minutes on two cores, nothing to download.",
-        config=DIGITS_QUICK,
-        methods=_METHODS,
-        settings=_SETTINGS,
-        seeds=2,
-        headline="is/gen600x1-digits",
-        caveat=DIGITS_CAVEAT,
-    ),
+    quick(DIGITS_QUICK, _METHODS, _SETTINGS, seeds=2, headline="is/gen600x1-digits"),
     Preset(
         name="stl10-short",
         description="STL-10 with the standard CNN, a fifth of the paper's length, 4 seeds.",
