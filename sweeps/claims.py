@@ -14,7 +14,7 @@ A study without planned looks is judged once, on all seeds that are complete for
 where it fell. All of it follows from the scores and the plan: judging again replays the looks, and needs no memory.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -89,12 +89,15 @@ def rule_of(claim: Claim) -> Rule:
     return decode(RULES[claim.rule], claim.contrast, f"claim {claim.name}")
 
 
-def claims_about(claims: Sequence[Claim], dataset: str) -> tuple[Claim, ...]:
+def claims_about(claims: Sequence[Claim], dataset: str, settings: Iterable[str] = ()) -> tuple[Claim, ...]:
     """Those that speak of a data set; where none does, those that speak of the same as the first that names one.
 
     Papers say different things of different data sets; a run on digits demonstrates what a study says of its first.
-    Claims that name no data set speak of all.
+    Claims that name no data set speak of all. settings : where given, a claim about none of them is left out, such as
+    one about a ResNet's setting where the standard CNN is trained.
     """
+    given = set(settings)
+    claims = [claim for claim in claims if not given or given.intersection(rule_of(claim).settings or given)]
     spoken_of = [set(rule_of(claim).datasets) for claim in claims]
     first = next((names for names in spoken_of if names), set())
     chosen = {dataset} if any(dataset in names for names in spoken_of) else first

@@ -32,7 +32,7 @@ def parse_overrides(pairs: Iterable[str]) -> dict[str, str]:
 
 def vary(study: Study, name: str, overrides: Mapping[str, str]) -> Study:
     """`study` with one preset: the one called `name` with `overrides` applied, under its own label; and with the
-    claims that are judged on its data set.
+    claims that are judged on its data set and settings.
 
     `name` may be a label itself, such as "quick+updates=300". Overrides that say what the preset says anyway
     change nothing. Raises InputError for an unknown preset, key or value.
@@ -44,7 +44,8 @@ def vary(study: Study, name: str, overrides: Mapping[str, str]) -> Study:
     wanted = {**parse_overrides(f"config.{change}" for change in changes), **overrides}
     varied = _varied(preset, wanted)
     dataset = TrialConfig.from_dict(dict(varied.config)).dataset
-    return dataclasses.replace(study, presets={varied.name: varied}, claims=claims_about(study.claims, dataset))
+    claims = claims_about(study.claims, dataset, varied.settings)
+    return dataclasses.replace(study, presets={varied.name: varied}, claims=claims)
 
 
 def _varied(preset: Preset, overrides: Mapping[str, str]) -> Preset:

@@ -93,7 +93,7 @@ def test_protocols_are_measured_on_what_the_data_set_has(study: Study, preset: P
 @pytest.mark.parametrize(("study", "preset"), PRESETS)
 def test_every_claim_can_be_judged_at_every_preset(study: Study, preset: Preset) -> None:
     metrics = {*(parse(name).metric for name in preset.config["protocols"]), *MEASURES}
-    for claim in claims_about(study.claims, preset.config["dataset"]):
+    for claim in claims_about(study.claims, preset.config["dataset"], preset.settings):
         rule = rule_of(claim)
         assert set(rule.methods) <= set(preset.methods), claim.name
         assert set(rule.settings) <= set(preset.settings), claim.name
@@ -120,7 +120,7 @@ def test_methods_and_settings_are_known_and_named_once(study: Study, preset: Pre
 
 @pytest.mark.parametrize(("study", "preset"), PRESETS)
 def test_more_than_a_demonstration_has_the_seeds_that_a_verdict_takes(study: Study, preset: Preset) -> None:
-    claims = claims_about(study.claims, preset.config["dataset"])
+    claims = claims_about(study.claims, preset.config["dataset"], preset.settings)
     if any(preset.config["dataset"] in rule_of(claim).datasets for claim in claims) and preset.search is None:
         assert preset.seeds >= first_look(len(claims))
         for claim in claims:

@@ -76,6 +76,9 @@ def test_claims_are_chosen_by_what_they_speak_of() -> None:
     assert claims_about(claims, "digits") == (of_all, cifar10, both), "as of the first that names a data set"
     assert claims_about((of_all,), "digits") == (of_all,)
     assert claims_about((), "digits") == ()
+    elsewhere = better("sn", "none", settings=("resnet",))
+    assert claims_about((of_all, elsewhere), "digits", ["A", "D"]) == (of_all,)
+    assert claims_about((of_all, elsewhere), "digits", ["resnet"]) == (elsewhere,)
 
 
 # --- Planted effects ---
