@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+from collections.abc import Sequence
 
 import click
 
@@ -26,11 +27,14 @@ for _command in (train, evaluate, show, prepare, floor, check, list_catalogs):
     main.add_command(_command)
 
 
-def run() -> int:
-    """Run one command; return the exit code. A user's mistake is told in one or two lines on standard error."""
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return the exit code. A user's mistake is told in one or two lines on standard error.
+
+    arguments : sys.argv[1:] unless given.
+    """
     logging.basicConfig(format="%(levelname)s: %(message)s")
     try:
-        return int(main(standalone_mode=False) or 0)
+        return int(main(arguments, prog_name="python -m sngan", standalone_mode=False) or 0)
     except (KeyboardInterrupt, click.Abort):
         click.echo("stopped; the same command goes on from the last checkpoint", err=True)
         return UNFINISHED

@@ -1,6 +1,7 @@
-"""Writes a study's results as files: one row per measured number, every column documented beside and inside them."""
+"""A study's results as files: scores, diagnostics and spectra, every column documented beside and inside them."""
 
 import contextlib
+import json
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -21,14 +22,15 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of the export. unit : "" for names and plain numbers."""
+    """A column of the export. unit : "" for names and plain numbers. is_list : a list of numbers in every row."""
 
     name: str
     unit: str
     meaning: str
+    is_list: bool = False
 
 
-COLUMNS: tuple[Column, ...] = (
+_CELL: tuple[Column, ...] = (
     Column(
         "digest",
         "",
@@ -37,12 +39,16 @@ COLUMNS: tuple[Column, ...] = (
     Column("method", "", "loss and regularizers, by the name that figures use"),
     Column("setting", "", "name of the optimizer setting (alpha, beta1, beta2, n_dis)"),
     Column("seed", "", "training seed; the same seed means the same data order and latents in every method"),
+)
+_UPDATE = Column("update", "generator updates", "how far the trial had been trained when it was measured")
+COLUMNS: tuple[Column, ...] = (
+    *_CELL,
     Column("state", "", "of the trial: queued, running, completed, diverged (a result) or failed (no result)"),
     Column("alpha", "", "Adam's learning rate in both networks"),
     Column("beta1", "", "Adam's first momentum"),
     Column("beta2", "", "Adam's second momentum"),
     Column("n_dis", "", "discriminator updates per generator update"),
-    Column("update", "generator updates", "how far the trial had been trained when it was measured"),
+    _UPDATE,
     Column("protocol", "", "full name of the measurement; only rows of equal protocol may be compared"),
     Column("metric", "", "what was measured, as `python -m sngan list` names it"),
     Column("value", "of the metric", "the measured number; absent where the trial had diverged"),
@@ -59,29 +65,62 @@ COLUMNS: tuple[Column, ...] = (
     Column("config", "JSON", "everything that may change the result, and nothing that may not"),
 )
 _OF_TRIAL = ("digest", "dataset", "architecture", "updates", "config")
+DIAGNOSTIC_COLUMNS: tuple[Column, ...] = (
+    *_CELL,
+    _UPDATE,
+    Column("name", "", "what was looked at: a quantity, or layer/quantity, layers numbered from the image on"),
+    Column("value", "of the quantity", "the number; absent where it was not finite"),
+)
+SPECTRUM_COLUMNS: tuple[Column, ...] = (
+    *_CELL,
+    _UPDATE,
+    Column("layer", "", "of the discriminator, numbered from the image on"),
+    Column("weight", "", "raw: the parameter; effective: what the layer computes with"),
+    Column(
+        "singular_values",
+        "",
+        "of the weight as a matrix, largest first (JSON in CSV); empty where it was not finite",
+        is_list=True,
+    ),
+)
 
-Writer = Callable[[pd.DataFrame, Path], None]
+Writer = Callable[[pd.DataFrame, tuple[Column, ...], Path], None]
 FORMATS: Registry[Writer] = Registry("export format")
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Files of one kind of rows: STUDY-PRESET + suffix + .FORMAT."""
+
+    suffix: str
+    row: str
+    columns: tuple[Column, ...]
+    frame: Callable[[ResultStore, str, str], pd.DataFrame]
 
 
 def export(
     store: ResultStore, study: str, preset: str, folder: Path, formats: Sequence[str] = ("csv", "parquet")
 ) -> list[Path]:
-    """The files written: STUDY-PRESET.FORMAT below `folder` for every format, and STUDY-PRESET.columns.md.
+    """The files written: for each of TABLES and every format one below `folder`, and STUDY-PRESET.columns.md.
 
     Numbers keep all their bits in every format; what is absent is an empty field in CSV and null in Parquet. A file
     is replaced as a whole or not at all. Raises InputError for an unknown format, a study that was never launched,
     or a folder that cannot be written.
     """
-    writers = {f"{study}-{preset}.{name}": FORMATS[name] for name in formats}
-    frame = export_frame(store, study, preset)
+    writers = {name: FORMATS[name] for name in formats}
+    paths = []
+    for table in TABLES:
+        frame = table.frame(store, study, preset)
+        with _writable(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            for name, write in writers.items():
+                path = folder / f"{study}-{preset}{table.suffix}.{name}"
+                paths.append(_replaced(path, partial(write, frame, table.columns)))
+        logger.info("%d rows written, %s", len(frame), table.row)
     text = dictionary(study, preset)
     with _writable(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        paths = [_replaced(folder / name, partial(write, frame)) for name, write in writers.items()]
         described = folder / f"{study}-{preset}.columns.md"
         paths.append(_replaced(described, lambda path: path.write_text(text, encoding="utf-8")))
-    logger.info("%d rows of %s-%s written to %s", len(frame), study, preset, folder)
     return paths
 
 
@@ -97,31 +136,51 @@ def export_frame(store: ResultStore, study: str, preset: str) -> pd.DataFrame:
     return store.evaluations(study, preset).merge(trials, on="digest", how="left", validate="many_to_one")
 
 
+TABLES = (
+    Table("", "a number: a trial, an update and a protocol", COLUMNS, export_frame),
+    Table(".diagnostics", "a diagnostic: a trial, an update and a name", DIAGNOSTIC_COLUMNS, ResultStore.diagnostics),
+    Table(".spectra", "a spectrum: a trial, an update, a layer and a weight", SPECTRUM_COLUMNS, ResultStore.spectra),
+)
+
+
 def dictionary(study: str, preset: str) -> str:
-    """The meaning of every column, as Markdown."""
+    """The meaning of every column of every file, as Markdown."""
     lines = [
         f"# Columns of {study}-{preset}",
         "",
-        "One row per measured number: a trial, an update and a protocol. An absent number is an empty field in CSV",
-        "and null in Parquet; it is never a number that stands for something else.",
-        "",
-        "| column | unit | meaning |",
-        "|---|---|---|",
-        *(f"| {column.name} | {column.unit} | {column.meaning} |" for column in COLUMNS),
+        "An absent number is an empty field in CSV and null in Parquet; it is never a number that stands for",
+        "something else.",
     ]
+    for table in TABLES:
+        lines += [
+            "",
+            f"## {study}-{preset}{table.suffix}",
+            "",
+            f"One row per {table.row.partition(' ')[2]}.",
+            "",
+            "| column | unit | meaning |",
+            "|---|---|---|",
+            *(f"| {column.name} | {column.unit} | {column.meaning} |" for column in table.columns),
+        ]
     return "\n".join(lines) + "\n"
 
 
-def write_csv(frame: pd.DataFrame, path: Path) -> None:
+def write_csv(frame: pd.DataFrame, columns: tuple[Column, ...], path: Path) -> None:
     """Write `frame` as CSV (UTF-8, comma, header); floats as the shortest text that gives all bits back."""
-    frame.to_csv(path, index=False, lineterminator="\n")
+    plain = frame.assign(**{column.name: frame[column.name].map(json.dumps) for column in columns if column.is_list})
+    plain.to_csv(path, index=False, lineterminator="\n")
 
 
-def write_parquet(frame: pd.DataFrame, path: Path) -> None:
+def write_parquet(frame: pd.DataFrame, columns: tuple[Column, ...], path: Path) -> None:
     """Write `frame` as Parquet, with unit and meaning of every column in its metadata."""
     table = pa.Table.from_pandas(frame, preserve_index=False)
-    documented = {column.name: {"unit": column.unit, "description": column.meaning} for column in COLUMNS}
-    fields = [field.with_metadata(documented[field.name]) for field in table.schema]
+    fields = [
+        # An empty list has no type of its own.
+        pa.field(
+            column.name, pa.list_(pa.float64()) if column.is_list else table.schema.field(column.name).type
+        ).with_metadata({"unit": column.unit, "description": column.meaning})
+        for column in columns
+    ]
     parquet.write_table(table.cast(pa.schema(fields, metadata=table.schema.metadata)), path, compression="zstd")
 
 

@@ -3,6 +3,7 @@
 import base64
 import io
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,7 @@ def page_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
     return {**kept, "config": {**spec["config"], "background": "transparent"}}
 
 
+@cache
 def browser_bundle() -> str:
     """Vega, Vega-Lite and Vega-Embed as one script that asks the network for nothing."""
     return str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))

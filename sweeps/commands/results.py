@@ -67,7 +67,7 @@ def report(force: bool, **options: Any) -> None:
 )
 @click.option("--to", "folder", type=click.Path(path_type=Path), help="Folder for the files.  [default: OUT/exports]")
 def export(formats: tuple[str, ...], folder: Path | None, **options: Any) -> None:
-    """Write all measured numbers as CSV and Parquet, one row per evaluation, with a description of every column.
+    """Write scores, diagnostics and spectra as CSV and Parquet, with a description of every column.
 
     Example: python -m sweeps.launch export robustness --preset quick --format csv --to tables
     """

@@ -13,8 +13,8 @@ _PRESETS = (
     quick(
         {
             **DIGITS,
-            "updates": 200,
-            "evaluate_every": 50,
+            "updates": 120,
+            "evaluate_every": 30,
             "protocols": ("is/gen600x1-digits", "fid/gen600-test600-digits"),
         },
         ("weight-norm", "sn"),

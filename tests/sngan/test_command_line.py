@@ -1,10 +1,13 @@
 """python -m sngan as a person types it."""
 
+import io
 import json
 import math
 import signal
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +15,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 
+from sngan.__main__ import run
 from sngan.checkpoints import save_checkpoint
 from sngan.commands.data import floor
 from sngan.config import TrialConfig
@@ -24,8 +28,21 @@ from sngan.models import ARCHITECTURES
 from sngan.regularizers import REGULARIZERS
 
 
-def sngan(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "sngan", *arguments], capture_output=True, text=True, check=False)
+@dataclass(frozen=True)
+class Done:
+    """What a command answered."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def sngan(*arguments: str) -> Done:
+    """The command line within this process: starting Python and torch for every mistake would take minutes."""
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        code = run(arguments)
+    return Done(code, out.getvalue(), err.getvalue())
 
 
 def test_list_shows_every_registry() -> None:
@@ -38,7 +55,8 @@ def test_list_shows_every_registry() -> None:
 def test_train_show_and_evaluate(tmp_path: Path) -> None:
     out, cache = str(tmp_path / "runs"), ("--cache-dir", str(tmp_path / "cache"))
     small = ("--updates", "4", "--set", "batch_size=8", "--set", "evaluate_every=2")
-    trained = sngan("train", "--method", "r1", "--out", out, *small, *cache)
+    command = [sys.executable, "-m", "sngan", "train", "--method", "r1", "--out", out, *small, *cache]
+    trained = subprocess.run(command, capture_output=True, text=True, check=False)
     assert trained.returncode == 0, trained.stderr
     assert "update 4: fid/gen600-test600-digits-" in trained.stdout
     (checkpoint,) = (tmp_path / "runs" / "checkpoints").glob("*/state.pt")

@@ -1,9 +1,12 @@
-"""Fixtures of the MLflow mirror's tests."""
+"""Fixtures that several modules share: a database for MLflow's mirror, and reports that are written quickly."""
 
+import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from sweeps.study import STUDIES
 from tests.sweeps.tracking_samples import another_uri
 
 
@@ -20,3 +23,17 @@ def empty_mlflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def mlflow_uri(tmp_path: Path, empty_mlflow: Path) -> str:
     return another_uri(tmp_path / "mlflow.db", empty_mlflow)
+
+
+def shorten_reports() -> None:
+    """Leave the study robustness one of its figures: each takes seconds, and other tests draw them all."""
+    STUDIES._entries["robustness"] = dataclasses.replace(STUDIES["robustness"], figures=("divergence",))
+
+
+@pytest.fixture(scope="module")
+def small_report() -> Iterator[None]:
+    """Reports with one figure while the tests of a module run."""
+    long = STUDIES["robustness"]
+    shorten_reports()
+    yield
+    STUDIES._entries["robustness"] = long

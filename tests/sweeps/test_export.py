@@ -4,14 +4,17 @@ import csv
 import json
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
 from sngan.config import TrialConfig
 from sngan.errors import InputError
+from sngan.results import Diagnosis, Spectrum
 from sweeps import export
 from sweeps.store import ResultStore, open_store
 from tests.sweeps.store_samples import PRESET, STUDY, evaluation, filled, planned
@@ -27,38 +30,58 @@ def store(tmp_path: Path) -> Iterator[ResultStore]:
         yield opened
 
 
-def test_the_files_are_named_and_hold_one_row_per_evaluation(store: ResultStore, tmp_path: Path) -> None:
+def test_the_files_are_named_and_hold_their_rows(store: ResultStore, tmp_path: Path) -> None:
     paths = export.export(store, STUDY, PRESET, tmp_path / "new" / "folder")
     assert [path.name for path in paths] == [
-        "robustness-quick.csv", "robustness-quick.parquet", "robustness-quick.columns.md",
+        "robustness-quick.csv", "robustness-quick.parquet", "robustness-quick.diagnostics.csv",
+        "robustness-quick.diagnostics.parquet", "robustness-quick.spectra.csv", "robustness-quick.spectra.parquet",
+        "robustness-quick.columns.md",
     ]  # fmt: skip
     assert sorted(path.name for path in (tmp_path / "new" / "folder").iterdir()) == sorted(path.name for path in paths)
     assert len(pd.read_csv(paths[0])) == len(pd.read_parquet(paths[1])) == 34
+    for text, binary, rows in ((*paths[2:4], store.diagnostics), (*paths[4:6], store.spectra)):
+        assert len(pd.read_csv(text)) == len(pd.read_parquet(binary)) == len(rows(STUDY, PRESET)) > 0
+
+
+def test_spectra_keep_every_singular_value(store: ResultStore, tmp_path: Path) -> None:
+    third = Spectrum(layer="layer1", weight="raw", values=(2.5, 1 / 3))
+    lost = Spectrum(layer="layer1", weight="effective", values=())
+    diagnosis = Diagnosis(update=1500, values={}, spectra=(third, lost))
+    store.record(planned(seeds=3)[-1].digest, replace(evaluation(1500), diagnoses=(diagnosis,)))
+    paths = export.export(store, STUDY, PRESET, tmp_path)
+    text, binary = (pd.read_csv(paths[4]), pd.read_parquet(paths[5]))
+    for frame, read in ((text, json.loads), (binary, list)):
+        rows = frame[frame["update"] == 1500].set_index("weight")["singular_values"]
+        assert {weight: read(values) for weight, values in rows.items()} == {"raw": [2.5, 1 / 3], "effective": []}
 
 
 def test_every_column_is_documented_and_every_documented_column_is_there(store: ResultStore, tmp_path: Path) -> None:
-    names = [column.name for column in export.COLUMNS]
-    assert list(export.export_frame(store, STUDY, PRESET).columns) == names
-    assert len(set(names)) == len(names)
-    assert all(len(column.meaning) > 10 for column in export.COLUMNS)
+    documented: list[str] = []
+    for table in export.TABLES:
+        names = [column.name for column in table.columns]
+        assert list(table.frame(store, STUDY, PRESET).columns) == names
+        assert len(set(names)) == len(names)
+        assert all(len(column.meaning) > 10 for column in table.columns)
+        documented += ["column", *names]
     [path] = export.export(store, STUDY, PRESET, tmp_path, formats=())
     rows = [line.split(" | ") for line in path.read_text().splitlines() if line.startswith("| ")]
-    assert [row[0].removeprefix("| ") for row in rows[1:]] == names
+    assert [row[0].removeprefix("| ") for row in rows] == documented
 
 
 def test_parquet_says_what_its_columns_mean(store: ResultStore, tmp_path: Path) -> None:
-    path, _ = export.export(store, STUDY, PRESET, tmp_path, formats=("parquet",))
-    schema = parquet.read_schema(path)
-    assert schema.names == [column.name for column in export.COLUMNS]
-    for column in export.COLUMNS:
-        metadata = schema.field(column.name).metadata
-        assert metadata[b"unit"].decode() == column.unit
-        assert metadata[b"description"].decode() == column.meaning
+    paths = export.export(store, STUDY, PRESET, tmp_path, formats=("parquet",))
+    for path, table in zip(paths, export.TABLES, strict=False):
+        schema = parquet.read_schema(path)
+        assert schema.names == [column.name for column in table.columns]
+        for column in table.columns:
+            metadata = schema.field(column.name).metadata
+            assert metadata[b"unit"].decode() == column.unit
+            assert metadata[b"description"].decode() == column.meaning
 
 
 def test_all_bits_of_all_numbers_survive(store: ResultStore, tmp_path: Path) -> None:
     frame = export.export_frame(store, STUDY, PRESET)
-    text, binary, _ = export.export(store, STUDY, PRESET, tmp_path)
+    text, binary, *_ = export.export(store, STUDY, PRESET, tmp_path)
     with text.open(newline="") as file:
         rows = list(csv.DictReader(file))
     read = pd.read_parquet(binary)
@@ -71,7 +94,7 @@ def test_all_bits_of_all_numbers_survive(store: ResultStore, tmp_path: Path) -> 
 
 
 def test_a_row_tells_the_whole_config(store: ResultStore, tmp_path: Path) -> None:
-    text, _ = export.export(store, STUDY, PRESET, tmp_path, formats=("csv",))
+    text, *_ = export.export(store, STUDY, PRESET, tmp_path, formats=("csv",))
     with text.open(newline="") as file:
         rows = list(csv.DictReader(file))
     for row in rows:
@@ -92,9 +115,10 @@ def test_exporting_again_replaces_the_files(store: ResultStore, tmp_path: Path) 
 def test_a_study_without_evaluations_is_exported_empty(tmp_path: Path) -> None:
     with open_store(f"sqlite:///{tmp_path / 'empty.db'}") as store:
         store.register(STUDY, PRESET, {}, planned())
-        text, binary, _ = export.export(store, STUDY, PRESET, tmp_path)
+        text, binary, *_, spectra, _ = export.export(store, STUDY, PRESET, tmp_path)
     assert text.read_text() == ",".join(column.name for column in export.COLUMNS) + "\n"
     assert len(pd.read_parquet(binary)) == 0
+    assert parquet.read_schema(spectra).field("singular_values").type == pa.list_(pa.float64())
 
 
 def test_mistakes_are_named(store: ResultStore, tmp_path: Path) -> None:

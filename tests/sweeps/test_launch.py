@@ -26,6 +26,8 @@ VARIED = vary(STUDIES["robustness"], "quick", parse_overrides(TINY))
 LABEL, PRESET = next(iter(VARIED.presets.items()))
 SMALL = ["robustness", *SET, "--methods", "sn,r1", "--settings", "C", "--seeds", "1", "--engine", "in-process"]
 
+pytestmark = pytest.mark.usefixtures("small_report")
+
 Line = Callable[..., tuple[int, str, str]]
 
 
@@ -44,7 +46,7 @@ def line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, ca
 
 
 @pytest.fixture(scope="module")
-def swept(tmp_path_factory: pytest.TempPathFactory, cache_dir: Path) -> Path:
+def swept(tmp_path_factory: pytest.TempPathFactory, cache_dir: Path, small_report: None) -> Path:
     """The folder of a finished small sweep, run by the command line without Ray and without MLflow."""
     out = tmp_path_factory.mktemp("swept") / "runs"
     code = run([*SMALL, "--no-mlflow", "--out", str(out), "--cache-dir", str(cache_dir)])
@@ -174,7 +176,8 @@ def test_launching_again_changes_nothing(line: Line, swept: Path) -> None:
 
 def test_launching_again_starts_neither_ray_nor_mlflow(swept: Path) -> None:
     program = (
-        "import sys; from sweeps.launch import main; code = main(sys.argv[1:]);"
+        "import sys; from sweeps.launch import main; from tests.sweeps.conftest import shorten_reports;"
+        "shorten_reports(); code = main(sys.argv[1:]);"
         "print('imported:', sorted({'ray', 'mlflow'} & sys.modules.keys())); sys.exit(code)"
     )
     arguments = [argument if argument != "in-process" else "ray" for argument in SMALL]

@@ -28,6 +28,8 @@ LABEL = next(iter(vary(STUDIES["robustness"], "quick", parse_overrides(SET[1::2]
 HERE = ["--no-mlflow", "--engine", "in-process"]
 SMALL = ["robustness", *SET, "--methods", "sn,mine", "--settings", "C", "--seeds", "1", *HERE]
 
+pytestmark = pytest.mark.usefixtures("small_report")
+
 Line = Callable[..., tuple[int, str, str]]
 
 
@@ -48,7 +50,7 @@ def line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, ca
 
 
 @pytest.fixture(scope="module")
-def swept(tmp_path_factory: pytest.TempPathFactory, cache_dir: Path) -> Path:
+def swept(tmp_path_factory: pytest.TempPathFactory, cache_dir: Path, small_report: None) -> Path:
     """The folder of a small sweep with a plugin, which was given relative to nowhere that is there any more."""
     folder = tmp_path_factory.mktemp("plugin")
     plugin = write(folder, SOUND["penalty"])
