@@ -10,7 +10,7 @@ from sweeps.board import Board, headline_value, is_protocol, latest_values
 from sweeps.spaces import Place
 from sweeps.store import open_store
 from sweeps.study import PlannedTrial
-from tests.sweeps.store_samples import FID, PRESET, STUDY, evaluation, filled, planned
+from tests.sweeps.store.samples import FID, PRESET, STUDY, evaluation, filled, planned
 
 HEADLINE = FID[:-9]
 

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sweeps.compare import compare
 from sweeps.store import ResultStore, open_store
 from sweeps.store.connect import transaction
-from tests.sweeps.store_samples import (
+from tests.sweeps.store.samples import (
     FID,
     PRESET,
     STUDY,

@@ -12,7 +12,7 @@ from sngan.regularizers.r1 import R1
 from sweeps.costs import estimate
 from sweeps.store import ResultStore, frames, open_store
 from sweeps.study import PlannedTrial
-from tests.sweeps.store_samples import PRESET, STUDY, filled, planned
+from tests.sweeps.store.samples import PRESET, STUDY, filled, planned
 
 COST = {"sn": (2e-5, 1e-5), "wgan-gp": (6e-5, 1e-5)}
 PER_EVALUATION_S = 1.5

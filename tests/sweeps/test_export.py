@@ -17,7 +17,7 @@ from sngan.errors import InputError
 from sngan.results import Diagnosis, Spectrum
 from sweeps import export
 from sweeps.store import ResultStore, open_store
-from tests.sweeps.store_samples import PRESET, STUDY, evaluation, filled, planned
+from tests.sweeps.store.samples import PRESET, STUDY, evaluation, filled, planned
 
 
 @pytest.fixture

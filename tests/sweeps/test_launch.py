@@ -17,7 +17,7 @@ from sweeps.exclusive import only_launch
 from sweeps.store import TrialState, open_store
 from sweeps.study import STUDIES, plan
 from sweeps.variation import parse_overrides, vary
-from tests.sweeps.store_samples import fresh_database
+from tests.sweeps.store.samples import fresh_database
 
 TINY = ["config.updates=2", "config.evaluate_every=1", "config.batch_size=8", "config.generator_batch_size=8",
         "config.z_dim=8", "config.protocols=fid/gen600-test600-digits"]  # fmt: skip

@@ -19,7 +19,7 @@ from sweeps.progress import View
 from sweeps.progress_tables import Counted, cell_text, matrix, plain_table, show, status_view, verdict_table
 from sweeps.study import STUDIES, PlannedTrial
 from sweeps.wording import duration, effect_text, level_text, p_text, short_number
-from tests.sweeps.store_samples import FID, evaluation, outcome, planned
+from tests.sweeps.store.samples import FID, evaluation, outcome, planned
 
 HEADLINE = FID[:-9]
 ATTEMPT = Attempt(host="here", device="cpu", versions={})

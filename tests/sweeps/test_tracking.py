@@ -19,7 +19,7 @@ from sweeps.claims import Verdict
 from sweeps.store import ResultStore, open_store
 from sweeps.tracking import Mirror, default_uri
 from sweeps.tracking.server import NOLOAD_WARNING
-from tests.sweeps.store_samples import FID, PRESET, STUDY, evaluation, outcome, planned
+from tests.sweeps.store.samples import FID, PRESET, STUDY, evaluation, outcome, planned
 from tests.sweeps.tracking_samples import (
     NOTHING,
     a_study,

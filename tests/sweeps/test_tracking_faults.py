@@ -18,7 +18,7 @@ from sngan.errors import InputError
 from sweeps.store import ResultStore, open_store
 from sweeps.tracking import Mirror, default_uri
 from sweeps.tracking.server import NOLOAD_WARNING
-from tests.sweeps.store_samples import FID, PRESET, outcome, planned
+from tests.sweeps.store.samples import FID, PRESET, outcome, planned
 from tests.sweeps.tracking_samples import (
     NOTHING,
     a_study,

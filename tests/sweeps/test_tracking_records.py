@@ -15,7 +15,7 @@ from sweeps.store import open_store
 from sweeps.tracking import ui_command
 from sweeps.tracking.records import Point, RunRecord, fingerprint, flat, metric_key, run_records, text_value
 from sweeps.tracking.view import run_link, run_table_link, stored_view
-from tests.sweeps.store_samples import FID, PRESET, STUDY, evaluation, outcome, planned
+from tests.sweeps.store.samples import FID, PRESET, STUDY, evaluation, outcome, planned
 
 KID = "kid/gen600-test600-digits-1a2b3c4d"
 

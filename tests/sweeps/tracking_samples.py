@@ -12,7 +12,7 @@ from sngan.seeding import numpy_stream
 from sweeps.store import ResultStore
 from sweeps.study import PlannedTrial, Preset, Study
 from sweeps.tracking import SyncReport
-from tests.sweeps.store_samples import FID, PRESET, STUDY, evaluation, outcome, planned
+from tests.sweeps.store.samples import FID, PRESET, STUDY, evaluation, outcome, planned
 
 HEADLINE = FID[:-9]
 STARTED = "2026-01-02T03:04:05+00:00"

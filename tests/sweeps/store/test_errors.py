@@ -17,7 +17,7 @@ from sqlalchemy import event, make_url, text
 from sngan.errors import InputError
 from sweeps.store import connect, open_store
 from sweeps.store.connect import transaction
-from tests.sweeps.store_samples import (
+from tests.sweeps.store.samples import (
     PRESET,
     STUDY,
     evaluation,
@@ -204,7 +204,7 @@ def test_files_that_may_not_grow(tmp_path: Path) -> None:
 import resource, signal, sys
 from sngan.errors import InputError
 from sweeps.store import open_store
-from tests.sweeps.store_samples import PRESET, STUDY, many_trials
+from tests.sweeps.store.samples import PRESET, STUDY, many_trials
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 store = open_store(sys.argv[1])
 resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))

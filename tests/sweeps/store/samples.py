@@ -6,12 +6,16 @@ import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import pandas as pd
 import pytest
+from sqlalchemy import select
 
 from sngan.config import TrialConfig
 from sngan.results import Diagnosis, Evaluation, Outcome, Score, Spectrum
 from sngan.seeding import numpy_stream
-from sweeps.store import ResultStore
+from sweeps.store import ResultStore, TrialState
+from sweeps.store.connect import transaction
+from sweeps.store.tables import AttemptRow
 from sweeps.study import PlannedTrial, Preset, plan
 
 STUDY, PRESET = "robustness", "quick"
@@ -128,3 +132,18 @@ def filled(store: ResultStore, study: str = STUDY) -> list[PlannedTrial]:
             store.record(trial.digest, evaluation(update, float(fid), kid=float(kid), samples=path))
         store.finish(trial.digest, outcome("diverged" if trial is trials[-1] else "completed"))
     return trials
+
+
+def state_of(store: ResultStore, digest: str) -> TrialState:
+    return store.states(STUDY, PRESET)[digest]
+
+
+def row_of(store: ResultStore, digest: str) -> pd.Series:
+    trials = store.trials(STUDY, PRESET)
+    return trials[trials["digest"] == digest].iloc[0]
+
+
+def attempts_of(store: ResultStore, digest: str) -> list[AttemptRow]:
+    with transaction(store._engine, write=False) as connection:
+        rows = connection.execute(select(AttemptRow).where(AttemptRow.trial == digest).order_by(AttemptRow.id))
+        return list(rows)

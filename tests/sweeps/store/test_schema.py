@@ -20,7 +20,7 @@ from sweeps.claims import Verdict
 from sweeps.store import ResultStore, open_store, schema
 from sweeps.store.connect import connect, parse_url, transaction
 from sweeps.store.tables import Base
-from tests.sweeps.store_samples import DATABASES, PRESET, STUDY, evaluation, filled, fresh_database, outcome, planned
+from tests.sweeps.store.samples import DATABASES, PRESET, STUDY, evaluation, filled, fresh_database, outcome, planned
 
 HEAD = ScriptDirectory.from_config(schema.configuration()).get_current_head()
 
