@@ -10,44 +10,20 @@ import numpy as np
 import optuna
 import pytest
 
-from sngan.config import TrialConfig
 from sngan.errors import InputError
-from sngan.methods import METHODS, SETTINGS
 from sngan.results import Evaluation, Outcome
-from sngan.seeding import numpy_stream
 from sweeps.scores import Transform
-from sweeps.search import SAMPLERS, agreed, importances, open_memory, propose
+from sweeps.search import SAMPLERS, agreed, open_memory, propose
 from sweeps.searching import Searches, searches_of
-from sweeps.spaces import SAMPLERS as NAMED
 from sweeps.spaces import (
-    Axis,
-    Choice,
-    Place,
     Range,
     Tried,
-    Value,
-    configured,
-    names_of,
-    place_of,
     places_in,
-    space_of,
-    values_of,
 )
 from sweeps.store import ResultStore, TrialState, open_store
 from sweeps.study import PlannedTrial, Preset
 from tests.dashboards.synthetic import FID, make_searched_preset, score
-
-SEARCH = make_searched_preset().search
-assert SEARCH is not None
-SPACE = space_of(SEARCH, "wgan-gp")
-CONFIG = TrialConfig()
-
-
-def badness(config: TrialConfig) -> float | None:
-    """A made-up FID; None for a run that diverges. Best at alpha 3e-4 and a small beta1."""
-    if config.alpha > 4e-3:
-        return None
-    return float(5 * np.exp(abs(np.log10(config.alpha / 3e-4)) + config.beta1) + 0.01 * (config.seed % 7))
+from tests.sweeps.search_samples import SPACE, badness, searched
 
 
 def tell(store: ResultStore, trial: PlannedTrial, fid: float | None) -> None:
@@ -106,127 +82,6 @@ def play(tmp_path: Path) -> Iterator[Callable[..., Played]]:
 
 def cells(trials: list[PlannedTrial]) -> dict[tuple[str, str, int], str]:
     return {trial.cell: trial.digest for trial in trials}
-
-
-# Spaces
-
-
-def test_samplers_have_names_for_people() -> None:
-    assert SAMPLERS.keys() == NAMED.keys()
-
-
-def test_places_are_named_and_read_back() -> None:
-    assert SEARCH is not None
-    for setting in SEARCH.settings:
-        assert str(place_of(setting)) == setting
-        assert setting not in SETTINGS
-    assert len(set(SEARCH.settings)) == 2 * (SEARCH.budget + SEARCH.retrain)
-    assert [place_of(name) for name in ("A", "sn", "A(n_dis=2)", "grid-001", "tpe-best")] == [None] * 5
-    assert places_in(["tpe-010", "A", "tpe-002", "random-000", "tpe-best-0"], "tpe") == ["tpe-002", "tpe-010"]
-    assert Place(sampler="tpe", number=2, best=True).seed(3) != Place(sampler="tpe", number=1, best=True).seed(3) != 3
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_values_and_configs_are_one(method: str) -> None:
-    assert SEARCH is not None
-    wide = dataclasses.replace(SEARCH, own={
-        "gradient-penalty": {"coefficient": Range(low=0.1, high=100.0, log=True)},
-        "weight-clipping": {"limit": Range(low=1e-3, high=1.0, log=True)},
-        "scale": {"factor": Range(low=0.7, high=4.0, log=True)},
-    })  # fmt: skip
-    space = space_of(wide, method)
-    stream = numpy_stream(0, "search")
-    values: dict[str, Value] = {key: float(stream.uniform(0.8, 0.9)) for key in space if key != "n_dis"}
-    values["n_dis"] = 5
-    config = configured(method, values, CONFIG)
-    assert values_of(config, space) == values
-    # The names under which any study would run it mean the same trial.
-    named_method, setting = names_of(method, values)
-    assert METHODS[named_method].apply(SETTINGS[setting].apply(CONFIG)).digest == config.digest
-
-
-def test_a_value_in_the_methods_name_is_not_searched() -> None:
-    assert SEARCH is not None
-    assert "coefficient" not in space_of(SEARCH, "wgan-gp(coefficient=3)")
-    values: dict[str, Value] = {"alpha": 1e-3, "beta1": 0.1, "beta2": 0.9, "n_dis": 1}
-    assert configured("wgan-gp(coefficient=3)", values, CONFIG).regularizers[0].to_dict()["coefficient"] == 3.0
-
-
-@pytest.mark.parametrize(
-    ("changes", "named"),
-    [
-        ({"budget": 0}, "budget is 0"),
-        ({"budget": 5, "round_size": 2}, "round size is 2; allowed: whole numbers that divide the budget, 5"),
-        ({"samplers": ("rondom",)}, "Did you mean 'random'"),
-        ({"optimizer": {"alpha": Range(low=1e-4, high=1e-3)}}, "searched fields"),
-        ({"retrain": -1}, "retrain is -1"),
-    ],
-)
-def test_a_search_that_cannot_be_is_refused(changes: dict[str, Any], named: str) -> None:
-    assert SEARCH is not None
-    with pytest.raises(InputError, match=named):
-        dataclasses.replace(SEARCH, **changes)
-    for wrong in ((1.0, 1.0, False), (0.0, 1.0, True)):
-        with pytest.raises(InputError, match="range"):
-            Range(low=wrong[0], high=wrong[1], log=wrong[2])
-    with pytest.raises(InputError, match="choices"):
-        Choice(options=(1,))
-
-
-# Samplers
-
-
-def searched(sampler: str, *, seed: int = 0, memory: Path | None = None, rounds: int = 4) -> list[Tried]:
-    """A search of a few rounds, told a score for every proposal."""
-    tried: list[Tried] = []
-    with open_memory(memory) as storage:
-        for _ in range(rounds):
-            for values in propose(
-                tried, 3, name="one", space=SPACE, sampler=sampler, seed=seed, round_size=3, memory=storage
-            ):
-                fid = badness(configured("wgan-gp", values, CONFIG))
-                tried = [*tried, Tried(values=values, score=0.0 if fid is None else 1 / (1 + fid), ended=True)]
-    return tried
-
-
-def inside(axis: Axis, value: Value) -> bool:
-    return value in axis.options if isinstance(axis, Choice) else axis.low <= float(value) <= axis.high
-
-
-@pytest.mark.parametrize("sampler", SAMPLERS)
-def test_every_sampler_stays_in_the_space_and_repeats_itself_and_nothing_else(sampler: str, tmp_path: Path) -> None:
-    found = searched(sampler)
-    assert len(found) == 12
-    assert all(inside(axis, one.values[key]) for one in found for key, axis in SPACE.items())
-    assert {type(one.values["n_dis"]) for one in found} == {int}
-    assert len({repr(one.values) for one in found}) == 12
-    assert searched(sampler) == found
-    assert searched(sampler, memory=tmp_path / "optuna.db") == found
-    other = searched(sampler, seed=1)
-    assert not {one.values["alpha"] for one in found} & {one.values["alpha"] for one in other}
-
-
-def test_samplers_share_the_first_round_and_then_part() -> None:
-    first, second = searched("random"), searched("tpe")
-    assert first[:3] == second[:3]
-    assert not {repr(one.values) for one in first[3:]} & {repr(one.values) for one in second[3:]}
-
-
-def test_tpe_learns_and_random_search_does_not() -> None:
-    def told(sampler: str, best: float) -> list[float]:
-        """The learning rates of the last round, after scores that are best at one of them."""
-        tried: list[Tried] = []
-        with open_memory(None) as storage:
-            for _ in range(6):
-                for values in propose(
-                    tried, 5, name="x", space=SPACE, sampler=sampler, seed=0, round_size=5, memory=storage
-                ):
-                    near = 1 / (1 + abs(np.log10(float(values["alpha"]) / best)))
-                    tried = [*tried, Tried(values=values, score=float(near), ended=True)]
-        return [float(np.log10(float(one.values["alpha"]))) for one in tried[-10:]]
-
-    assert told("random", 1e-4) == told("random", 5e-3)
-    assert np.median(told("tpe", 3e-5)) < -4 < -2.9 < np.median(told("tpe", 5e-3))
 
 
 def test_what_runs_together_is_no_news_until_the_round_is_over(play: Callable[..., Played]) -> None:
@@ -388,84 +243,3 @@ def test_a_mistake_is_told(tmp_path: Path, play: Callable[..., Played]) -> None:
     search = dataclasses.replace(played.searches.search, optimizer=narrow)
     with pytest.raises(InputError, match=r"outside what is searched[\s\S]*--out"):
         dataclasses.replace(played.searches, search=search).plan(played.store)
-
-
-# Importance
-
-
-def cube(*names: str) -> dict[str, Axis]:
-    return {name: Range(low=0.0, high=1.0) for name in names}
-
-
-def sampled(function: Callable[..., float], space: dict[str, Axis], count: int) -> list[Tried]:
-    stream = numpy_stream(0, "search", count)
-    points = stream.random((count, len(space)))
-    return [
-        Tried(values=dict(zip(space, map(float, point), strict=True)), score=float(function(*point)), ended=True)
-        for point in points
-    ]
-
-
-def test_importance_of_an_additive_function_is_its_known_share_of_the_variance() -> None:
-    """f = 2 a + b + 0 c on the unit cube: variances 4/12 and 1/12, so shares 0.8, 0.2 and 0."""
-    space = cube("a", "b", "c")
-    found = importances(sampled(lambda a, b, c: (2 * a + b) / 3, space, 200), space)
-    assert [found[name].share for name in space] == pytest.approx([0.8, 0.2, 0.0], abs=0.06)
-    for name, share in (("a", 0.8), ("b", 0.2)):
-        low, high = found[name].low, found[name].high
-        assert low is not None
-        assert high is not None
-        assert 0 <= low <= found[name].share <= high <= 1
-        assert low - 0.06 <= share <= high + 0.06
-
-
-def test_importance_weighs_a_logarithmic_range_by_its_logarithm() -> None:
-    """f = (2 u + b) / 3 with alpha = 1e-5 * 1000^u: shares 0.8 and 0.2 as for plain u, whatever alpha's values are."""
-    plain = {**cube("u", "b"), "n_dis": Choice(options=(1, 5))}
-    space = {"alpha": Range(low=1e-5, high=1e-2, log=True), **plain}
-    del space["u"]
-    tried = [
-        dataclasses.replace(
-            one, values={"alpha": min(1e-2, 1e-5 * 1e3 ** one.values["u"]), "b": one.values["b"], "n_dis": 1}
-        )
-        for one in sampled(lambda u, b: (2 * u + b) / 3, cube("u", "b"), 200)
-    ]
-    found = importances(tried, space)
-    assert [found[name].share for name in space] == pytest.approx([0.8, 0.2, 0.0], abs=0.06)
-    # The ends of a range are in it, however their logarithms are rounded.
-    ends = [dataclasses.replace(tried[0], values={**tried[0].values, "alpha": end}, score=end) for end in (1e-5, 1e-2)]
-    assert set(importances([*tried, *ends], space)) == set(space)
-
-
-def test_importance_leaves_to_interactions_what_is_theirs() -> None:
-    """f = (2 a - 1)(2 b - 1), moved to [0, 1]: all of the variance is an interaction, no main effect has any."""
-    space = cube("a", "b")
-    found = importances(sampled(lambda a, b: (1 + (2 * a - 1) * (2 * b - 1)) / 2, space, 200), space)
-    assert max(found[name].share for name in space) < 0.15
-
-
-def test_importance_is_what_optunas_own_function_says() -> None:
-    space = cube("a", "b", "c")
-    tried = sampled(lambda a, b, c: (np.exp(a) + b * b + 0.1 * a * c) / 5, space, 150)
-    found = importances(tried, space)
-    with open_memory(None) as memory:
-        study = agreed(tried, name="x", space=space, memory=memory)
-        theirs = optuna.importance.get_param_importances(
-            study, evaluator=optuna.importance.FanovaImportanceEvaluator(seed=1)
-        )
-    # Theirs are made to add up to 1, and come from another seed and four times as many trees, so that the forests' own
-    # noise is left.
-    total = sum(one.share for one in found.values())
-    assert {name: one.share / total for name, one in found.items()} == pytest.approx(theirs, abs=0.05)
-
-
-def test_importance_needs_different_scores_and_enough_of_them() -> None:
-    space = cube("a", "b")
-    equal = sampled(lambda a, b: 0.5, space, 20)
-    assert importances(equal, space) == {}
-    assert importances([], space) == {}
-    few = importances(sampled(lambda a, b: a, space, 5), space)
-    assert all(one.low is None and one.high is None for one in few.values())
-    unfinished = [dataclasses.replace(one, score=None, ended=False) for one in equal]
-    known = sampled(lambda a, b: a, space, 30)
-    assert importances([*known, *unfinished], space) == importances(known, space)
