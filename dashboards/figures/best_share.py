@@ -10,9 +10,9 @@ import pandas as pd
 
 from dashboards.figures.base import Drawing, Figure, FigureData, register
 from dashboards.figures.budget_curves import NO_SEARCH, searches_sentence
-from dashboards.figures.charts import ScoreAxis, hover, inline, note, score_axis
+from dashboards.figures.charts import ScoreAxis, hover, in_panels, inline, note, score_axis
 from dashboards.figures.frames import StudyFrames, has_results, metric_label, records
-from dashboards.figures.style import INK, method_colours, method_label, method_labels, themed
+from dashboards.figures.style import INK, method_colours, method_label, method_labels
 from sweeps.budgets import best_share
 from sweeps.scores import ScoreTable
 from sweeps.spaces import SAMPLERS, place_of, places_in
@@ -91,9 +91,7 @@ class BestShare(Figure[BestShareData]):
             layers.append(_of(base, "floor").mark_tick(thickness=1.5, size=_ROW, color=INK, opacity=0.6))
         panels = alt.layer(*layers, data=inline(_table(data)))
         panels = panels.properties(width=_WIDTH, height=_ROW * len(data.methods))
-        return themed(
-            panels.facet(alt.Facet("search:N", title=None, sort=[SAMPLERS[name] for name in data.samplers]), columns=2)
-        )
+        return in_panels(panels, "search", [SAMPLERS[name] for name in data.samplers], 2)
 
 
 def _of(base: alt.Chart, kind: str) -> alt.Chart:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from dashboards.figures.base import Drawing, Figure, FigureData, register
-from dashboards.figures.charts import ScoreAxis, choice, faded, hover, inline, note, score_axis
+from dashboards.figures.charts import ScoreAxis, choice, faded, hover, in_panels, inline, note, score_axis
 from dashboards.figures.frames import StudyFrames, metric_label
 from dashboards.figures.style import (
     method_colours,
@@ -17,7 +17,6 @@ from dashboards.figures.style import (
     method_label,
     method_labels,
     method_shapes,
-    themed,
 )
 from sngan.seeding import numpy_stream
 from sweeps.budgets import best_so_far, best_weights
@@ -117,9 +116,7 @@ class BudgetCurves(Figure[BudgetCurvesData]):
             points = points.transform_filter("datum.marked")
         panels = alt.layer(band, line, points.add_params(chosen), data=inline(table))
         panels = panels.properties(width=_WIDTH, height=_HEIGHT)
-        return themed(
-            panels.facet(alt.Facet("search:N", title=None, sort=[SAMPLERS[name] for name in data.samplers]), columns=2)
-        )
+        return in_panels(panels, "search", [SAMPLERS[name] for name in data.samplers], 2)
 
 
 def searches_sentence(table: ScoreTable) -> str:

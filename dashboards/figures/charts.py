@@ -146,6 +146,14 @@ def linear_ticks(low: float, high: float) -> tuple[float, ...]:
     return tuple(float(f"{index * step:.6g}") for index in range(first, last + 1))
 
 
+def in_panels(chart: Any, field: str, order: Sequence[str], columns: int, **more: Any) -> Chart:
+    """The chart once for every value of a field, in this order, row by row, on the same scales."""
+    panels = chart.facet(alt.Facet(f"{field}:N", title=None, sort=list(order)), columns=columns, **more)
+    full = len(order) <= columns or len(order) % columns == 0
+    # A shared axis stands at the bottom of its column, even where the last row has no panel.
+    return themed(panels if full else panels.resolve_axis(x="independent"))
+
+
 def note(text: str) -> Chart:
     """A chart that holds nothing but a sentence, for figures without data."""
     chart = (

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from dashboards.figures.base import Drawing, FigureData
-from dashboards.figures.charts import ScoreAxis, hover, inline, note, score_axis
+from dashboards.figures.charts import ScoreAxis, hover, in_panels, inline, note, score_axis
 from dashboards.figures.frames import metric_label, seeds_sentence
-from dashboards.figures.style import INK, method_colours, method_labels, method_shapes, themed
+from dashboards.figures.style import INK, method_colours, method_labels, method_shapes
 from sweeps.scores import ScoreTable
 from sweeps.statistics import setting_medians
 
@@ -96,7 +96,7 @@ def draw_curves(data: CurvesData) -> Drawing:
         .encode(tooltip=told),
     ]
     panels = alt.layer(*layers, data=inline(_table(data))).properties(width=_WIDTH, height=_HEIGHT)
-    return themed(panels.facet(alt.Facet("panel:N", title=None, sort=list(data.panels)), columns=_COLUMNS))
+    return in_panels(panels, "panel", data.panels, _COLUMNS)
 
 
 def _distinct(names: Iterable[str]) -> tuple[str, ...]:

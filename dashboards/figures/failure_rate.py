@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from dashboards.figures.base import Drawing, Figure, FigureData, register
-from dashboards.figures.charts import choice, faded, hover, inline, log_ticks, note
+from dashboards.figures.charts import choice, faded, hover, in_panels, inline, log_ticks, note
 from dashboards.figures.frames import StudyFrames, has_results, metric_label, seeds_sentence
 from dashboards.figures.style import (
     method_colours,
@@ -17,7 +17,6 @@ from dashboards.figures.style import (
     method_labels,
     method_shapes,
     scientific,
-    themed,
 )
 from sweeps.scores import ScoreTable
 from sweeps.statistics import wilson_interval
@@ -101,7 +100,7 @@ class FailureRate(Figure[FailureRateData]):
         panels = alt.layer(lines, symbols.add_params(chosen), data=inline(table)).properties(
             width=_WIDTH, height=_HEIGHT
         )
-        return themed(panels.facet(alt.Facet("panel:N", title=None, sort=list(data.panels)), columns=3))
+        return in_panels(panels, "panel", data.panels, 3)
 
 
 def _panels(frames: StudyFrames) -> dict[str, tuple[str, ...]]:

@@ -9,9 +9,9 @@ import pandas as pd
 
 from dashboards.figures.base import Drawing, Figure, FigureData, register
 from dashboards.figures.budget_curves import NO_SEARCH, searches_sentence
-from dashboards.figures.charts import hover, inline, note
+from dashboards.figures.charts import hover, in_panels, inline, note
 from dashboards.figures.frames import StudyFrames
-from dashboards.figures.style import INK, method_colours, method_label, method_labels, themed
+from dashboards.figures.style import INK, method_colours, method_label, method_labels
 from sweeps.searching import known_trials
 from sweeps.spaces import Search, Tried, place_of, space_of
 
@@ -72,8 +72,8 @@ class ImportanceFigure(Figure[ImportanceData]):
             x=alt.X("low:Q", axis=axis, scale=unit), x2="high:Q", tooltip=told
         )
         panels = alt.layer(bars, ends, data=inline(table)).properties(width=_WIDTH, height=_ROW * len(data.parameters))
-        facet = alt.Facet("label:N", title=None, sort=method_labels(data.methods))
-        return themed(panels.facet(facet, columns=2 if len(data.methods) == 4 else _COLUMNS, spacing=28))
+        columns = 2 if len(data.methods) == 4 else _COLUMNS
+        return in_panels(panels, "label", method_labels(data.methods), columns, spacing=28)
 
 
 def _shares(frames: StudyFrames, search: Search) -> Iterator[dict[str, Any]]:

@@ -11,9 +11,9 @@ import pandas as pd
 
 from dashboards.figures.base import Drawing, Figure, FigureData, register
 from dashboards.figures.cells import fill_of, ink_on
-from dashboards.figures.charts import hover, inline, note
+from dashboards.figures.charts import hover, in_panels, inline, note
 from dashboards.figures.frames import StudyFrames, has_results, metric_label, records, seeds_sentence
-from dashboards.figures.style import INK, method_label, number, themed
+from dashboards.figures.style import INK, method_label, number
 from sngan.methods import SETTINGS, Setting
 from sweeps.rules.larger_region import working_share
 from sweeps.scores import ScoreTable
@@ -87,7 +87,7 @@ class Landscape(Figure[LandscapeData]):
             view=alt.ViewBackground(stroke=None),
         )
         panels = list(dict.fromkeys(data.cells["panel"]))
-        return themed(layers.facet(alt.Facet("panel:N", title=None, sort=panels), columns=_COLUMNS))
+        return in_panels(layers, "panel", panels, _COLUMNS)
 
 
 def _grid(names: Iterable[str]) -> dict[str, Setting]:

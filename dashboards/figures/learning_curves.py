@@ -9,14 +9,13 @@ import numpy as np
 import pandas as pd
 
 from dashboards.figures.base import Drawing, Figure, FigureData, register
-from dashboards.figures.charts import ScoreAxis, choice, faded, hover, inline, note, score_axis
+from dashboards.figures.charts import ScoreAxis, choice, faded, hover, in_panels, inline, note, score_axis
 from dashboards.figures.frames import StudyFrames, metric_label, seeds_sentence
 from dashboards.figures.style import (
     method_colours,
     method_dashes,
     method_labels,
     method_shapes,
-    themed,
 )
 from sweeps.statistics import setting_medians
 
@@ -76,10 +75,7 @@ class LearningCurves(Figure[LearningCurvesData]):
         colour = alt.Color("label:N", scale=method_colours(data.methods), title="method")
         base = alt.Chart().encode(x=x, color=colour)
         layers = alt.layer(*_marks(base, data, data.axis), data=inline(_table(data, data.axis)))
-        panels = layers.properties(width=_WIDTH, height=_HEIGHT).facet(
-            alt.Facet("setting:N", title=None, sort=list(data.settings)), columns=_COLUMNS
-        )
-        return themed(panels)
+        return in_panels(layers.properties(width=_WIDTH, height=_HEIGHT), "setting", data.settings, _COLUMNS)
 
 
 def _marks(base: alt.Chart, data: LearningCurvesData, axis: ScoreAxis) -> list[alt.Chart]:

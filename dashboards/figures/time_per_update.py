@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from dashboards.figures.base import Drawing, Figure, FigureData, register
-from dashboards.figures.charts import hover, inline, note
+from dashboards.figures.charts import hover, in_panels, inline, note
 from dashboards.figures.frames import StudyFrames
-from dashboards.figures.style import INK, method_colours, method_labels, method_shapes, number, themed
+from dashboards.figures.style import INK, method_colours, method_labels, method_shapes, number
 
 _WIDTH, _STEP = 400, 26  # pixels
 _DIAGNOSTIC = "seconds_per_update"
@@ -82,7 +82,7 @@ class TimePerUpdate(Figure[TimePerUpdateData]):
         )
         order = [f"n_dis = {value}" for value in sorted(data.medians["n_dis"].unique())]
         chart = layers.properties(width=_WIDTH, height=_STEP * len(data.methods))
-        return themed(chart.facet(alt.Facet("panel:N", title=None, sort=order), columns=2))
+        return in_panels(chart, "panel", order, 2)
 
 
 register(
