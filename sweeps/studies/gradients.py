@@ -12,7 +12,7 @@ _CONTRAST = {"datasets": ("cifar10",), "method": "sn-hinge"}
 
 _PRESETS = (
     quick(
-        {**DIGITS, "updates": 480, "evaluate_every": 120, "protocols": ("fid/gen600-test600-digits",)},
+        {**DIGITS, "updates": 360, "evaluate_every": 90, "protocols": ("fid/gen600-test600-digits",)},
         _METHODS,
         _SETTINGS,
         seeds=2,

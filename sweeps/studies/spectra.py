@@ -11,7 +11,7 @@ _CONTRAST = {"datasets": ("cifar10",), "settings": ("C",), "method": "sn"}
 
 _PRESETS = (
     quick(
-        {**DIGITS, "updates": 800, "evaluate_every": 200, "protocols": ("fid/gen600-test600-digits",)},
+        {**DIGITS, "updates": 500, "evaluate_every": 125, "protocols": ("fid/gen600-test600-digits",)},
         _METHODS,
         _SETTINGS,
         seeds=2,
