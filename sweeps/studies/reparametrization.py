@@ -17,7 +17,7 @@ _RESNET, _WIDE, _LABELS, _WIDE_LABELS = (
 )
 
 _PRESETS = (
-    quick({**DIGITS_QUICK, "updates": 120, "evaluate_every": 30}, _METHODS, _SETTINGS, seeds=3),
+    quick(DIGITS_QUICK, _METHODS, _SETTINGS, seeds=3),
     cifar10_short(_METHODS, _SETTINGS, seeds=4),
     cifar10_paper(_METHODS, _SETTINGS, seeds=5),
     Preset(

@@ -36,8 +36,8 @@ _PRESETS = (
         description="Digits of 8 x 8 pixels with a small CNN, five scales: minutes on two cores.",
         config={
             **DIGITS,
-            "updates": 400,
-            "evaluate_every": 100,
+            "updates": 200,
+            "evaluate_every": 50,
             "protocols": ("fid/gen600-test600-digits", "is/gen600x1-digits"),
         },
         methods=_methods(_QUICK),

@@ -7,13 +7,7 @@ _SETTINGS = tuple(f"C(width_factor={factor:g})" for factor in (0.5, 1, 2, 4, 6, 
 _METHODS = ("orthonormal", "sn")
 
 _PRESETS = (
-    quick(
-        {**DIGITS_QUICK, "updates": 180, "evaluate_every": 60},
-        _METHODS,
-        _SETTINGS,
-        seeds=2,
-        headline="is/gen600x1-digits",
-    ),
+    quick(DIGITS_QUICK, _METHODS, _SETTINGS, seeds=2, headline="is/gen600x1-digits"),
     Preset(
         name="stl10-short",
         description="STL-10 with the standard CNN, a fifth of the paper's length, 4 seeds.",
