@@ -13,8 +13,8 @@ from sweeps.rules.larger_region import working_share
 from sweeps.rules.trend import Trend, fitted_change
 from sweeps.scores import worsened
 from sweeps.study import Claim
+from tests.sweeps.claim_samples import BEST, CLAIMS, METHODS, RANKED, better, verdict, world
 from tests.sweeps.score_samples import BASE, equal_methods, table_of
-from tests.sweeps.test_claims import BEST, CLAIMS, METHODS, RANKED, better, verdict, world
 
 
 def test_effects_equal_their_definitions() -> None:
