@@ -244,6 +244,7 @@ def test_further_batches_alone_are_run_too_and_none_is_after_a_stop(tmp_path: Pa
 # On Ray
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 @pytest.mark.timeout(300)  # a Tuner per batch: 19 s on a free machine, over 100 s beside other work
 @pytest.mark.usefixtures("cluster")

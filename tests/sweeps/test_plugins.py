@@ -183,6 +183,7 @@ def test_keeping_again_writes_nothing(tmp_path: Path) -> None:
     use_plugins([])
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_ray_runs_a_plugin_to_the_same_numbers(line: Line, swept: Path, tmp_path: Path) -> None:
     plugin = write(tmp_path, SOUND["penalty"])
