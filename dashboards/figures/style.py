@@ -38,8 +38,7 @@ _PENTAGON = "M0,-1L.951,-.309L.588,.809L-.588,.809L-.951,-.309Z"
 _HOURGLASS = "M-.8,-.8L.8,-.8L-.8,.8L.8,.8Z"
 _BOWTIE = "M-.8,-.8L-.8,.8L.8,-.8L.8,.8Z"
 _BAR = "M-.35,-1L.35,-1L.35,1L-.35,1Z"
-_PLANK = "M-1,-.35L1,-.35L1,.35L-1,.35Z"
-
+_TEE = "M-1,-1L1,-1L1,-.35L.35,-.35L.35,1L-.35,1L-.35,-.35L-1,-.35Z"
 _CORNER = "M-1,-1L1,-1L1,-.3L-.3,-.3L-.3,1L-1,1Z"
 _HOUSE = "M-.9,1L-.9,-.2L0,-1L.9,-.2L.9,1Z"
 
@@ -71,7 +70,7 @@ METHOD_STYLES: Mapping[str, MethodStyle] = {
 _CIRCLE = ("#1b88eb", "#007083", "#0aaa64", "#a59544", "#e37800", "#d20608", "#b44cc8")
 # For methods that are not listed: as far as possible from all that are, and from one another, in every vision.
 _SPARE_COLOURS = ("#b400fc", "#6c54d8", "#868ede", "#907824", "#9c90a8", "#486ccc", "#805e00", "#c04860", "#b45490")
-_SPARE_SHAPES = (_HOUSE, _CORNER, _PLANK)
+_SPARE_SHAPES = (_HOUSE, _CORNER, _TEE)
 _SPARE_DASHES = (_MIXED, _DOTTED, _DASHED)
 
 
