@@ -1,11 +1,12 @@
-"""The axis for scores: round ticks, and places for diverged and missing trials that no score can reach."""
+"""Axes: round ticks, places for diverged and missing trials that no score can reach, none below nothing."""
 
 import math
 
+import altair as alt
 import pandas as pd
 import pytest
 
-from dashboards.figures.charts import inline, linear_ticks, log_ticks, score_axis
+from dashboards.figures.charts import in_panels, inline, linear_ticks, log_ticks, score_axis
 
 VALUES = {
     "fids": [3.1, 12.0, 250.0],
@@ -53,3 +54,12 @@ def test_ticks_are_round() -> None:
 def test_inline_data_has_plain_finite_values() -> None:
     frame = pd.DataFrame({"a": [1, 2], "b": [math.inf, math.nan], "c": ["x", None]})
     assert inline(frame).to_dict() == {"values": [{"a": 1, "b": None, "c": "x"}, {"a": 2, "b": None, "c": None}]}
+
+
+@pytest.mark.parametrize(("number", "columns", "own"), [(5, 3, True), (6, 3, False), (2, 3, False), (3, 2, True)])
+def test_no_axis_stands_below_an_empty_place(number: int, columns: int, own: bool) -> None:
+    names = [f"panel {place}" for place in range(number)]
+    chart = alt.Chart(inline(pd.DataFrame({"panel": names, "x": range(number)}))).mark_point().encode(x="x:Q")
+    spec = in_panels(chart, "panel", names, columns).to_dict()
+    assert (spec["columns"], spec["facet"]["sort"]) == (columns, names)
+    assert (spec.get("resolve", {}).get("axis", {}).get("x") == "independent") == own
