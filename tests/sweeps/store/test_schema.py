@@ -20,15 +20,9 @@ from sweeps.claims import Verdict
 from sweeps.store import ResultStore, open_store, schema
 from sweeps.store.connect import connect, parse_url, transaction
 from sweeps.store.tables import Base
-from tests.sweeps.store.samples import DATABASES, PRESET, STUDY, evaluation, filled, fresh_database, outcome, planned
+from tests.sweeps.store.samples import PRESET, STUDY, evaluation, filled, outcome, planned
 
 HEAD = ScriptDirectory.from_config(schema.configuration()).get_current_head()
-
-
-@pytest.fixture(params=DATABASES)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    with fresh_database(request.param, tmp_path) as place:
-        yield place
 
 
 @pytest.fixture
