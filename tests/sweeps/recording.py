@@ -116,6 +116,16 @@ def observed(config: TrialConfig, options: RunOptions, report: Report) -> Outcom
     return outcome("completed", config.updates)
 
 
+def observed_together(config: TrialConfig, options: RunOptions, report: Report) -> Outcome:
+    """`observed`, once a second trial has begun: on a busy machine the next process may take long to start."""
+    assert options.storage_dir is not None
+    (options.storage_dir / f"begun-{config.seed}").touch()
+    deadline = time.time() + 60
+    while len(list(options.storage_dir.glob("begun-*"))) < 2 and time.time() < deadline:
+        time.sleep(0.05)
+    return observed(config, options, report)
+
+
 def seen(folder: Path) -> list[dict[str, Any]]:
     """What `observed` wrote, by seed."""
     return [json.loads(path.read_text()) for path in sorted(folder.glob("seen-*.json"))]

@@ -25,6 +25,7 @@ from tests.sweeps.recording import (
     engine_options,
     evaluation,
     observed,
+    observed_together,
     outcome,
     planned,
     seen,
@@ -302,7 +303,7 @@ def most_at_once(seen_trials: list[dict[str, Any]]) -> int:
 @pytest.mark.slow
 @pytest.mark.usefixtures("cluster")
 def test_two_cpus_run_two_trials_at_a_time_with_a_thread_each_in_processes_used_again(tmp_path: Path) -> None:
-    result = run(planned(CONFIG, 6), engine_options(tmp_path), Recorder(), observed)
+    result = run(planned(CONFIG, 6), engine_options(tmp_path), Recorder(), observed_together)
     trials = seen(tmp_path)
     assert len(result.finished) == len(trials) == 6
     assert most_at_once(trials) == 2
