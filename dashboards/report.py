@@ -54,7 +54,7 @@ def write_report(store: ResultStore, study: Study, preset: Preset, *, storage_di
     that must not be compared, and when the disk refuses.
     """
     frames = StudyFrames.read(store, study, preset, storage_dir)
-    summary = summarize(frames.headline)
+    summary = summarize(frames.each_once)
     figures = [_figure(name, frames, folder / "figures") for name in study.figures or FIGURES]
     verdicts = judge_study(store, study, preset)
     tables = paper_tables(frames, summary, verdicts)

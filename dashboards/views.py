@@ -40,9 +40,10 @@ class Progress:
 
 
 def progress_view(trials: pd.DataFrame) -> Progress:
-    """Counts over all planned trials, and whether every one has a result."""
-    counts = Counter(map(str, trials["state"]))
-    total, done = len(trials), counts["completed"] + counts["diverged"]
+    """Counts over all planned trials, each once, and whether every one has a result."""
+    states = trials.drop_duplicates("digest")["state"]
+    counts = Counter(map(str, states))
+    total, done = len(states), counts["completed"] + counts["diverged"]
     order = [TrialState.COMPLETED, TrialState.DIVERGED, TrialState.RUNNING, TrialState.QUEUED, TrialState.FAILED]
     if not total:
         sentence = "No trial of this study was launched into this store."

@@ -12,8 +12,9 @@ class InputError(ValueError):
 def unknown(kind: str, name: object, known: Iterable[str]) -> InputError:
     """The error for a name that is not in `known`: the bad value, the nearest match, all that is allowed."""
     names = sorted(known)
-    near = get_close_matches(str(name), names, n=1, cutoff=0.5)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
+    lower = {known_name.lower(): known_name for known_name in names}
+    near = get_close_matches(str(name).lower(), lower, n=1, cutoff=0.5)
+    hint = f" Did you mean {lower[near[0]]!r}?" if near else ""
     return InputError(f"unknown {kind} {str(name)!r}.{hint}\nKnown: {', '.join(names) or 'none'}.")
 
 

@@ -64,20 +64,22 @@ def _scalar(kind: Any, value: Any, where: str) -> Any:
             raise wrong
         return value
     if kind in (int, float):
-        return _number(kind, value, wrong)
+        return _number(kind, value, where, wrong)
     if kind is str and isinstance(value, str):
         return value
     raise wrong
 
 
-def _number(kind: type, value: Any, wrong: InputError) -> int | float:
+def _number(kind: type, value: Any, where: str, wrong: InputError) -> int | float:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise wrong
     try:
         number = float(value)
     except ValueError:
         raise wrong from None
-    if not math.isfinite(number) or (kind is int and not number.is_integer()):
+    if not math.isfinite(number):
+        raise InputError(f"{where} must be a finite number, not {value!r}.")
+    if kind is int and not number.is_integer():
         raise wrong
     return int(number) if kind is int else number
 

@@ -11,11 +11,12 @@ import torch
 
 from sngan.checkpoints import checkpoint_path, load_any_checkpoint, load_checkpoint, save_checkpoint
 from sngan.config import TrialConfig
-from sngan.datasets import DATASETS, Dataset, open_dataset
+from sngan.datasets import DATASETS, Dataset, is_user_set, open_dataset
 from sngan.diagnostics import Probe, diagnose, diagnosed_updates
-from sngan.errors import InputError
+from sngan.errors import InputError, one_line
 from sngan.metrics.evaluator import Evaluator, cached_evaluator
-from sngan.metrics.protocols import check_conditional, parse
+from sngan.metrics.protocols import check_conditional, check_splits, parse
+from sngan.metrics.samples import Progress
 from sngan.models import ARCHITECTURES, condition_of
 from sngan.results import Diagnosis, Evaluation, Outcome, Report, RunOptions, Score
 from sngan.sampling import generate, save_grid
@@ -27,15 +28,18 @@ _UPDATES_PER_STRETCH = 10
 
 def check_names(config: TrialConfig, device: str) -> None:
     """Raise InputError for a data set, architecture, protocol or device that does not exist, for a width factor that
-    does not suit the architecture, and for a data set of the catalog that does not suit the trial. Opens nothing.
+    does not suit the architecture, and for a data set of the catalog that does not suit the trial or its protocols.
+    Opens nothing.
     """
     architecture = ARCHITECTURES[config.architecture]
     architecture.widths(config.width_factor)
-    if not config.dataset.startswith("images-"):  # the content name of a user's own set
+    protocols = [parse(name) for name in config.protocols]
+    if not is_user_set(config.dataset):
         entry = DATASETS[config.dataset]
         architecture.check(entry.image_size)
         condition_of(config, entry.num_classes)
-    check_conditional(map(parse, config.protocols), conditional=config.conditioning != "none")
+        check_splits(protocols, entry.name, entry.num_images)
+    check_conditional(protocols, conditional=config.conditioning != "none")
     if device != "auto":
         _named_device(device)
 
@@ -45,12 +49,21 @@ def describe_inputs(config: TrialConfig, options: RunOptions) -> dict[str, str]:
 
     Prepares the data set where that has not been done. Raises InputError for whatever would stop the trial.
     """
-    device = _device(options)
+    device = check_device(options.device)
     dataset = _open(config, options)
     _start(config, dataset, device)
     evaluator = cached_evaluator(config.protocols, dataset, options)
     extractors = {f"extractor_{name}": identity for name, identity in evaluator.extractors.items()}
     return {"dataset": dataset.name, "dataset_digest": dataset.digest, **extractors}
+
+
+def prepare_references(config: TrialConfig, options: RunOptions, progress: Progress) -> None:
+    """Have ready what a trial's numbers are compared with: measured once per machine, by Inception on a CPU in minutes.
+
+    `run_trial` does the same at its first evaluation, without a word. Raises InputError as it does.
+    """
+    set_up_torch(options)
+    cached_evaluator(config.protocols, _open(config, options), options).prepare(progress)
 
 
 def run_trial(config: TrialConfig, options: RunOptions, report: Report) -> Outcome:
@@ -95,16 +108,20 @@ def run_trial(config: TrialConfig, options: RunOptions, report: Report) -> Outco
     return run.outcome
 
 
-def evaluate_checkpoint(path: Path, protocols: Sequence[str], options: RunOptions) -> tuple[Score, ...]:
+def evaluate_checkpoint(
+    path: Path, protocols: Sequence[str], options: RunOptions, progress: Progress | None = None
+) -> tuple[Score, ...]:
     """The scores of a checkpoint's generator under any protocols. Raises InputError for a wrong file or name."""
     set_up_torch(options)
     saved = load_any_checkpoint(path)
     config = TrialConfig.from_dict(saved["config"])
     dataset = _open(config, options)
-    state = _start(config, dataset, _device(options))
+    state = _start(config, dataset, check_device(options.device))
     state.update = saved["training"]["update"]
     state.generator.load_state_dict(saved["training"]["generator"])
-    return _scores(Evaluator(protocols, dataset, options), state)
+    evaluator = Evaluator(protocols, dataset, options)
+    evaluator.prepare(progress)
+    return _scores(evaluator, state)
 
 
 class _Run:
@@ -115,7 +132,7 @@ class _Run:
         self.options = options
         self.dataset = _open(config, options)
         self.split = self.dataset.splits["train"]
-        self.state = _start(config, self.dataset, _device(options))
+        self.state = _start(config, self.dataset, check_device(options.device))
         self.evaluator = cached_evaluator(config.protocols, self.dataset, options)
         self.probe = Probe.of(self.state, self.split)
         self.evaluations: list[Evaluation] = []
@@ -269,7 +286,11 @@ def _scores(evaluator: Evaluator, state: TrainState) -> tuple[Score, ...]:
 
 
 def set_up_torch(options: RunOptions) -> None:
-    """Threads as asked for, and float32 that is float32: cuDNN would round a convolution's inputs to 10 bits (TF32)."""
+    """Threads as asked for, and float32 that is float32: cuDNN would round a convolution's inputs to 10 bits (TF32).
+
+    Raises InputError for a device that cannot be used.
+    """
+    check_device(options.device)
     torch.set_num_threads(options.num_threads)
     torch.backends.cudnn.allow_tf32 = False
 
@@ -296,8 +317,13 @@ def _named_device(name: str) -> torch.device:
         raise InputError(f"unknown device {name!r}.\nKnown: cpu, cuda, cuda:0, ...") from None
 
 
-def _device(options: RunOptions) -> torch.device:
-    device = _named_device(options.device)
+def check_device(name: str) -> torch.device:
+    """The device called `name`, tried. Raises InputError where this machine has none."""
+    device = _named_device(name)
     if device.type == "cuda" and not torch.cuda.is_available():
-        raise InputError(f"device {options.device!r} was asked for, but torch sees no GPU.\nUse --device cpu.")
+        raise InputError(f"device {name!r} was asked for, but torch sees no GPU.\nUse --device cpu.")
+    try:
+        torch.zeros(1, device=device).cpu()
+    except (RuntimeError, NotImplementedError, AssertionError, ImportError) as error:
+        raise InputError(f"device {name!r} cannot be used here: {one_line(error, 120)}\nUse --device cpu.") from None
     return device

@@ -21,6 +21,8 @@ def varied(name: str) -> tuple[str, dict[str, str]]:
     """
     found = _VARIED.fullmatch(name.replace(" ", ""))
     if found is None:
+        if "(" in name:
+            raise InputError(f"{name!r} is no variation: it does not end with one ')'.\nThe form is NAME(FIELD=VALUE).")
         return name, {}
     parts = [_assignment(part, name) for part in found[2].split(",")]
     changes = dict(parts)

@@ -15,6 +15,7 @@ from sweeps.engine_interface import EngineOptions as EngineOptions
 from sweeps.engine_interface import EngineResult as EngineResult
 from sweeps.engine_interface import Listener as Listener
 from sweeps.engine_interface import RunTrial
+from sweeps.engine_interface import check_here as check_here
 from sweeps.engine_interface import last_line as last_line
 from sweeps.engine_interface import num_slots as num_slots
 from sweeps.study import PlannedTrial

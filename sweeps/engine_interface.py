@@ -2,7 +2,7 @@
 
 import dataclasses
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -13,6 +13,7 @@ from sngan.config import TrialConfig
 from sngan.errors import InputError, one_line, unknown
 from sngan.fields import require
 from sngan.results import Evaluation, Outcome, Report, RunOptions
+from sngan.trial import check_device
 from sweeps.provenance import gpu_names
 from sweeps.study import PlannedTrial
 
@@ -143,6 +144,28 @@ def gpus_of_a_trial(options: EngineOptions, num_gpus: float) -> float:
     if options.gpus_per_trial is not None:
         return options.gpus_per_trial
     return 1.0 if num_gpus >= 1 and not options.run.device.startswith("cpu") else 0.0
+
+
+def gpus_where_there_are(options: EngineOptions, machines: Sequence[tuple[float, float]]) -> float:
+    """GPUs per trial on `machines`, each with its CPUs and GPUs. Raises InputError where none has enough."""
+    gpus = gpus_of_a_trial(options, max(there for _, there in machines))
+    if not any(cpus >= options.cpus_per_trial and there >= gpus for cpus, there in machines):
+        most_cpus, most_gpus = (max(there) for there in zip(*machines, strict=True))
+        raise InputError(
+            f"a trial asks for {options.cpus_per_trial:g} CPUs and {gpus:g} GPUs; no machine here has both "
+            f"(the largest have {most_cpus:g} CPUs, {most_gpus:g} GPUs).\nLower --cpus-per-trial or --gpus-per-trial."
+        )
+    return gpus
+
+
+def check_here(options: EngineOptions) -> None:
+    """Raise InputError where trials on this machine could not get their CPUs, GPUs or device.
+
+    Nothing is asked of a cluster: it is not reached before trials run.
+    """
+    if options.address == "none" or options.engine == "in-process":
+        gpus = gpus_where_there_are(options, [(machine_cpus(), len(gpu_names()))])
+        check_device(options.run_options(gpus).device)
 
 
 def error_text(error: BaseException) -> str:

@@ -45,7 +45,7 @@ from sweeps.engine_interface import (  # noqa: E402
     EngineResult,
     Listener,
     RunTrial,
-    gpus_of_a_trial,
+    gpus_where_there_are,
     machine_cpus,
 )
 from sweeps.ray_worker import train_trial  # noqa: E402
@@ -68,7 +68,7 @@ def run_ray(
         contextlib.redirect_stdout(io.StringIO()),
         contextlib.suppress(KeyboardInterrupt),
         signals_handled(relay.on_early_signal),
-        _cluster(options, scratch),
+        _cluster(options, scratch, relay),
     ):
         while not relay.ending and (trials := next(batches, None)) is not None:
             relay.expect(trials)
@@ -89,7 +89,7 @@ def _scratch_folder() -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _cluster(options: EngineOptions, scratch: Path) -> Iterator[None]:
+def _cluster(options: EngineOptions, scratch: Path, relay: "_Relay") -> Iterator[None]:
     """Ray, started here or connected to; left as it was found."""
     if ray.is_initialized():
         yield
@@ -98,6 +98,8 @@ def _cluster(options: EngineOptions, scratch: Path) -> Iterator[None]:
         try:
             _connect(options, scratch)
         except (ConnectionError, RuntimeError, OSError, ray.exceptions.RayError) as error:
+            if relay.stopping:
+                raise KeyboardInterrupt from error
             raise InputError(f"cannot start or reach Ray (--address {options.address}): {one_line(error)}") from error
         yield
     finally:
@@ -183,17 +185,7 @@ def _trial_folder(trial: Any) -> str:
 def _resources(options: EngineOptions) -> dict[str, float]:
     """{"cpu": ..., "gpu": ...} of a trial. InputError where no machine has as much: Tune would wait for ever."""
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    gpus = gpus_of_a_trial(options, max(node.get("GPU", 0.0) for node in nodes))
-    wanted = {"CPU": options.cpus_per_trial, "GPU": gpus}
-    if not any(all(node.get(name, 0.0) >= amount for name, amount in wanted.items()) for node in nodes):
-        largest = ", ".join(
-            f"{max(node.get(name, 0.0) for node in nodes):g} {label}"
-            for name, label in (("CPU", "CPUs"), ("GPU", "GPUs"))
-        )
-        raise InputError(
-            f"a trial asks for {options.cpus_per_trial:g} CPUs and {gpus:g} GPUs; no machine here has both "
-            f"(the largest have {largest}).\nLower --cpus-per-trial or --gpus-per-trial."
-        )
+    gpus = gpus_where_there_are(options, [(node.get("CPU", 0.0), node.get("GPU", 0.0)) for node in nodes])
     return {"cpu": options.cpus_per_trial, "gpu": gpus}
 
 
@@ -231,9 +223,12 @@ class _Relay(tune.Callback):  # type: ignore[misc]  # Ray has no types
             signal.signal(number, self._on_signal)
 
     def on_early_signal(self, number: int, frame: FrameType | None) -> None:
-        """Handle a signal that comes while Ray starts. An exception there may get lost: `stopping` stays."""
+        """Handle a signal that comes while Ray starts, which takes seconds and is not broken off: a process with half a
+        Ray in it ends in a segmentation fault. A second Ctrl-C does not wait.
+        """
+        if self.stopping and number == signal.SIGINT:
+            interrupt(number, frame)
         self.stopping = True
-        interrupt(number, frame)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self.stopping and number == signal.SIGINT:

@@ -52,7 +52,7 @@ def _loadable(used: Sequence[Path], path: Path) -> list[Path]:
     try:
         use_plugins([*used, path])
     except InputError as error:
-        logger.warning("%s", error)
+        logger.warning("a plugin of earlier trials is left out: %s", error)
         use_plugins(used)
         return []
     return [path]

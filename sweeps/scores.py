@@ -196,6 +196,11 @@ class ScoreTable:
         seeds = tuple(seed for seed, stays in zip(self.seeds, kept, strict=True) if stays)
         return replace(self, seeds=seeds, values=self.values[..., kept], diverged=self.diverged[..., kept])
 
+    def of_settings(self, kept: BoolArray) -> "ScoreTable":
+        """The same table with some of its settings alone; `kept` [S] says which."""
+        settings = tuple(name for name, stays in zip(self.settings, kept, strict=True) if stays)
+        return replace(self, settings=settings, values=self.values[:, kept], diverged=self.diverged[:, kept])
+
     def _of(self, array: FloatArray, method: str, settings: Sequence[str] | None) -> FloatArray:
         rows = [self.settings.index(name) for name in (self.settings if settings is None else settings)]
         return np.asarray(array[self.methods.index(method)][rows])

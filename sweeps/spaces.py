@@ -16,6 +16,7 @@ from sngan.config import TrialConfig
 from sngan.errors import InputError, unknown
 from sngan.fields import field_types, require
 from sngan.methods import METHODS, SETTINGS
+from sngan.regularizers import Regularizer
 from sngan.variants import varied, varied_name
 
 Value = float | int | str
@@ -60,7 +61,8 @@ Axis = Range | Choice
 class Search:
     """How hyperparameters are looked for: the same for every method, with the ranges of the method's own in addition.
 
-    optimizer : ranges of alpha, beta1, beta2 and n_dis, all four. own : regularizer -> field -> range.
+    optimizer : ranges of alpha, beta1, beta2 and n_dis, all four. own : regularizer -> field -> range; one that is not
+        in it has the ranges that it names itself.
     samplers : names in SAMPLERS; each searches by itself. budget : configurations that each tries, per method and
         seed. round_size : configurations that are proposed together, from the results of all rounds before: what runs
         at the same time changes nothing. The first round is random, and the same for all samplers.
@@ -157,10 +159,15 @@ def space_of(search: Search, method: str) -> dict[str, Axis]:
         key: axis
         for regularizer in METHODS[method].regularizers
         if not _learned(regularizer)
-        for key, axis in search.own.get(regularizer.name, {}).items()
+        for key, axis in (search.own.get(regularizer.name) or _told_ranges(regularizer)).items()
         if key not in fixed
     }
     return {**{key: search.optimizer[key] for key in _OPTIMIZER}, **own}
+
+
+def _told_ranges(regularizer: Regularizer) -> dict[str, Axis]:
+    """The ranges that a regularizer itself names, as a plugin's does."""
+    return {key: Range(low=low, high=high, log=True) for key, (low, high) in regularizer.searched.items()}
 
 
 def _learned(regularizer: Any) -> bool:

@@ -26,11 +26,18 @@ def parse_overrides(pairs: Iterable[str]) -> dict[str, str]:
         key = name.strip().removeprefix("config.")
         if not separator or not name.strip().startswith("config.") or not key:
             raise InputError(f"--set {pair!r} is not of the form config.KEY=VALUE, such as config.updates=300.")
+        if key in overrides:
+            raise InputError(f"config.{key} is given twice: {overrides[key]!r} and {value.strip()!r}; give it once.")
         overrides[key] = value.strip()
     return overrides
 
 
-def vary(study: Study, name: str, overrides: Mapping[str, str]) -> Study:
+def is_shortened(label: str) -> bool:
+    """Whether a label does not tell its changes in full: only a store in which it was launched knows them."""
+    return "~" in label
+
+
+def vary(study: Study, name: str, overrides: Mapping[str, Any]) -> Study:
     """`study` with one preset: the one called `name` with `overrides` applied, under its own label; and with the
     claims that are judged on its data set and settings.
 
@@ -38,8 +45,6 @@ def vary(study: Study, name: str, overrides: Mapping[str, str]) -> Study:
     change nothing. Raises InputError for an unknown preset, key or value.
     """
     base, *changes = name.split("+")
-    if "~" in name:
-        raise InputError(f"preset {name!r}: this label is shortened; give the preset's name and --set for its changes.")
     preset = study.preset(base)
     wanted = {**parse_overrides(f"config.{change}" for change in changes), **overrides}
     varied = _varied(preset, wanted)
@@ -48,7 +53,7 @@ def vary(study: Study, name: str, overrides: Mapping[str, str]) -> Study:
     return dataclasses.replace(study, presets={varied.name: varied}, claims=claims)
 
 
-def _varied(preset: Preset, overrides: Mapping[str, str]) -> Preset:
+def _varied(preset: Preset, overrides: Mapping[str, Any]) -> Preset:
     if not overrides:
         return preset
     # Planning one cell checks the keys: the axes of the study cannot be set.

@@ -75,6 +75,14 @@ class StudyFrames:
         return self.scores(self.preset.headline)
 
     @cached_property
+    def each_once(self) -> ScoreTable:
+        """The headline scores with every run in them once: the searches of a method share their first round."""
+        order = {name: position for position, name in enumerate(self.settings)}
+        trials = self.trials.assign(order=self.trials["setting"].map(order)).sort_values("order", kind="stable")
+        first = trials.drop_duplicates(["method", "seed", "digest"])
+        return self.headline.of_settings(np.isin(self.headline.settings, first["setting"].unique()))
+
+    @cached_property
     def headline_evaluations(self) -> pd.DataFrame:
         """The evaluations under the headline protocol, those of unfinished trials among them."""
         return self.evaluations[self.evaluations["protocol"] == self.headline.protocol]

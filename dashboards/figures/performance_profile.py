@@ -4,6 +4,7 @@ score.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, final
 
 import altair as alt
@@ -22,9 +23,8 @@ from dashboards.figures.style import (
 )
 from sngan.seeding import numpy_stream
 from sweeps.scores import ScoreTable
-from sweeps.statistics import FloatArray, performance_profile, stratified_bootstrap
+from sweeps.statistics import performance_profile, stratified_bootstrap
 
-_NUM_THRESHOLDS = 101
 _NUM_REPLICATES = 1_000
 _WIDTH, _HEIGHT = 760, 360  # pixels
 
@@ -51,7 +51,7 @@ class PerformanceProfile(Figure[PerformanceProfileData]):
 
     def prepare(self, frames: StudyFrames) -> PerformanceProfileData:
         """The fraction of runs above every threshold, with a stratified bootstrap band over seeds."""
-        table = frames.headline
+        table = frames.each_once
         if not has_results(table):
             return PerformanceProfileData(absent="No trial has a result under the headline protocol yet.")
         profiles = pd.DataFrame(_profiles(table))
@@ -116,19 +116,17 @@ def _longest(table: ScoreTable) -> float:
 
 
 def _profiles(table: ScoreTable) -> Iterator[dict[str, Any]]:
-    thresholds = np.linspace(0, _longest(table), _NUM_THRESHOLDS)
-
-    def profile(scores: FloatArray) -> FloatArray:
-        return performance_profile(scores, thresholds)
-
     for position, method in enumerate(table.methods):
         scores = table.pick(method)
         if np.isnan(scores).all():
             continue
+        # Fraction and band step at the runs' own scores and nowhere else: no other threshold is needed.
+        thresholds = np.unique(np.append(scores[~np.isnan(scores)], (0.0, _longest(table))))
+        profile = partial(performance_profile, thresholds=thresholds)
         # The same stream for every method: all of them see the same resampled seeds.
         stream = numpy_stream(0, "bootstrap")
         band = stratified_bootstrap(scores, profile, num_replicates=_NUM_REPLICATES, stream=stream)
-        nothing = np.full(_NUM_THRESHOLDS, np.nan)
+        nothing = np.full(len(thresholds), np.nan)
         fractions = profile(scores)
         low, high = (nothing, nothing) if band is None else (band.low, band.high)
         # A symbol where the curve stands at one of a few heights, another one for every method, so that they part.

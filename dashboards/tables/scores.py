@@ -23,11 +23,12 @@ def scores_table(frames: StudyFrames) -> Table:
     table = compared(frames)
     metric, better = metric_label(table.metric), "lower" if table.lower_is_better else "higher"
     real = "" if table.floor is None else f" Real images have {number(table.floor)}."
+    over = "one seed" if len(table.seeds) == 1 else f"median over {len(table.seeds)} seeds"
     return Table(
         name="scores",
         study=frames.name,
         title="Methods by settings",
-        caption=f"{metric} at the last update under {table.protocol}, median over {len(table.seeds)} seeds; {better} "
+        caption=f"{metric} at the last update under {table.protocol}, {over}; {better} "
         f"is better, the best of every setting in bold.{real}",
         notes=(
             *[SEARCH_NOTE] * (frames.preset.search is not None),

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from sngan.commands import options as shared
-from sngan.commands.progress import bar, open_with_bar
+from sngan.commands.progress import bar, measuring_bar, open_with_bar
 from sngan.commands.trials import NOTHING_MEASURED
 from sngan.datasets import DATASETS, prepare_images
 from sngan.errors import InputError, unknown
@@ -37,7 +37,7 @@ def prepare(source: Path, image_size: int | None, cache_dir: Path, data_dir: Pat
             raise unknown("data set", source, DATASETS)
         raise InputError(f"how large shall the images of {source} become? For example: --image-size 32")
     else:
-        with bar() as progress:
+        with bar(str(source)) as progress:
             dataset = prepare_images(source, image_size=image_size, cache_dir=cache_dir, progress=progress)
     counts = ", ".join(f"{name} {len(split.images)}" for name, split in dataset.splits.items())
     channels = f"{dataset.channels} channel{'s' * (dataset.channels != 1)}"
@@ -69,7 +69,8 @@ def floor(
     )
     set_up_torch(options)
     images = open_with_bar(dataset, cache_dir, data_dir)
-    floors = Evaluator((protocol,), images, options).floors()
+    with measuring_bar() as progress:
+        floors = Evaluator((protocol,), images, options).floors(progress)
     if not floors:
         raise InputError(NOTHING_MEASURED)
     for name, value in floors.items():

@@ -1,35 +1,57 @@
-"""A bar in the terminal while a data set is prepared."""
+"""Bars in the terminal for what takes long before training: preparing a data set, measuring real images."""
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 
 from sngan.datasets import Dataset, Progress, open_dataset
+from sngan.metrics.samples import Progress as MeasuringProgress
+
+_AT_ONCE_S = 1.0
 
 
 def open_with_bar(dataset: str, cache_dir: Path, data_dir: Path | None) -> Dataset:
     """The data set of that name; preparing it shows a bar."""
-    with bar() as progress:
+    with bar(dataset) as progress:
         return open_dataset(dataset, cache_dir=cache_dir, data_dir=data_dir, progress=progress)
 
 
 @contextmanager
-def bar() -> Iterator[Progress]:
+def bar(what: str) -> Iterator[Progress]:
     """Draws a bar in the terminal from the first call on; what is prepared already shows none."""
-    with ExitStack() as stack:
-        bar = None
+    with _Bars() as bars:
+        yield lambda done, total: bars.show(f"preparing {what}", done, total)
 
-        def progress(done: int, total: int) -> None:
-            nonlocal bar
-            if bar is None:
-                bar = stack.enter_context(
-                    click.progressbar(
-                        length=total, label="preparing", file=sys.stderr, show_pos=True, hidden=not sys.stderr.isatty()
-                    )
-                )
-            bar.update(done - bar.pos)
 
-        yield progress
+@contextmanager
+def measuring_bar() -> Iterator[MeasuringProgress]:
+    """Draws a bar for every pass over real images, or a line where there is no terminal; what is known shows none."""
+    with _Bars() as bars:
+        yield lambda what, done, total: bars.show(f"measuring {what}, once per machine", done, total)
+
+
+class _Bars(ExitStack):
+    """One bar after the other, each in a line of its own; none for what is done at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._label = ""
+        self._bar: Any = None
+        self._begun = time.monotonic()
+
+    def show(self, label: str, done: int, total: int) -> None:
+        """Draw how far `label` is; another label than before begins the next bar."""
+        if label != self._label:
+            self.close()
+            self._label, self._bar = label, None
+        if self._bar is None:
+            if time.monotonic() - self._begun < _AT_ONCE_S:
+                return
+            # Without a terminal the label alone is printed.
+            self._bar = self.enter_context(click.progressbar(length=total, label=label, file=sys.stderr, show_pos=True))
+        self._bar.update(done - self._bar.pos)

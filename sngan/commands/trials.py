@@ -10,7 +10,7 @@ import click
 
 from sngan.checkpoints import load_any_checkpoint
 from sngan.commands import options as shared
-from sngan.commands.progress import open_with_bar
+from sngan.commands.progress import measuring_bar, open_with_bar
 from sngan.config import TrialConfig
 from sngan.datasets import DATASETS
 from sngan.errors import InputError
@@ -19,7 +19,7 @@ from sngan.models import ARCHITECTURES
 from sngan.plugins.checking import refuse_broken
 from sngan.plugins.loading import use_plugins
 from sngan.results import Evaluation, RunOptions
-from sngan.trial import check_names, evaluate_checkpoint, run_trial
+from sngan.trial import check_names, evaluate_checkpoint, prepare_references, run_trial
 
 NOTHING_MEASURED = "nothing was measured: the weights have no class layer, which the Inception Score needs."
 
@@ -64,6 +64,8 @@ def train(
     check_names(config, device)
     open_with_bar(config.dataset, cache_dir, data_dir)
     _announce(config, by_hand, method_name, setting_name)
+    with measuring_bar() as progress:
+        prepare_references(config, options, progress)
     outcome = run_trial(config, options, _print_evaluation)
     reason = f" ({outcome.reason})" if outcome.reason else ""
     click.echo(f"{outcome.state}{reason}: {outcome.train_s:.1f} s training, {outcome.evaluate_s:.1f} s measuring")
@@ -94,7 +96,8 @@ def evaluate(
         data_dir=data_dir,
         inception_weights=inception_weights,
     )
-    scores = evaluate_checkpoint(checkpoint, protocols, options)
+    with measuring_bar() as progress:
+        scores = evaluate_checkpoint(checkpoint, protocols, options, progress)
     for score in scores:
         click.echo(f"{score.protocol}\t{score.value}")
     if not scores:

@@ -1,4 +1,7 @@
-"""What every regularizer promises, and every one of its kind, at weights and images such as training has."""
+"""What every regularizer promises, and every one of its kind, at weights and images such as training has.
+
+Of a kind, the checks that find causes come first: of a plugin that is refused, the first broken promise is told.
+"""
 
 import copy
 import json
@@ -16,6 +19,7 @@ from sngan.contract.base import (
     global_generators_kept,
     seen,
 )
+from sngan.fields import field_types
 from sngan.models import build_networks
 from sngan.regularizers import (
     REGULARIZERS,
@@ -51,6 +55,16 @@ def plain_fields(regularizer: Regularizer) -> None:
     demand(REGULARIZERS[regularizer.name] is type(regularizer), "it is registered under another name")
 
 
+@check(Regularizer, "says in `searched` which of its float fields a search may vary, and from where to where")
+def searched_fields(regularizer: Regularizer) -> None:
+    """Nothing there means that its defaults are used."""
+    types = field_types(type(regularizer))
+    for name, ends in dict(regularizer.searched).items():
+        demand(types.get(name) is float, f"it has no float field {name!r}; it has {', '.join(types) or 'none at all'}")
+        low, high = ends
+        demand(0 < low < high < float("inf"), f"{name!r} from {low!r} to {high!r}; two positive numbers, lower first")
+
+
 # --- Penalties ---
 
 
@@ -67,6 +81,26 @@ def _images() -> tuple[Tensor, Tensor]:
 
 def _penalty(penalty: Penalty, discriminator: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
     return penalty(PenaltyInputs(discriminator, real, fake, torch_stream(3, "penalty")))
+
+
+@check(Penalty, "leaves images and discriminator as they were")
+def penalty_leaves_all_alone(penalty: Penalty) -> None:
+    """Weights, buffers, gradients and mode; the images' values and whether they require gradients."""
+    discriminator, (real, fake) = _discriminator(), _images()
+    before, images = seen(discriminator), {"inputs.real": real.clone(), "inputs.fake": fake.clone()}
+    _penalty(penalty, discriminator, real, fake)
+    touched = changed(before, seen(discriminator)) + changed(images, {"inputs.real": real, "inputs.fake": fake})
+    demand(not touched, f"{', '.join(touched[:3])} changed")
+    for name, image in (("real", real), ("fake", fake)):
+        demand(not image.requires_grad, f"inputs.{name} requires a gradient now; work on inputs.{name}.detach()")
+
+
+@check(Penalty, "draws random numbers from its stream alone")
+def penalty_draws_from_its_stream(penalty: Penalty) -> None:
+    """Resuming and pairing by seed need it."""
+    discriminator = _discriminator()
+    with global_generators_kept():
+        _penalty(penalty, discriminator, *_images())
 
 
 @check(Penalty, "returns one finite number, float32")
@@ -92,26 +126,6 @@ def penalty_repeats(penalty: Penalty) -> None:
     """It has no memory: it is called with other images at every update."""
     values = [_penalty(penalty, _discriminator(), *_images()) for _ in range(2)]
     demand(torch.equal(values[0], values[1]), f"{values[0].tolist()} first, {values[1].tolist()} then")
-
-
-@check(Penalty, "leaves images and discriminator as they were")
-def penalty_leaves_all_alone(penalty: Penalty) -> None:
-    """Weights, buffers, gradients and mode; the images' values and whether they require gradients."""
-    discriminator, (real, fake) = _discriminator(), _images()
-    before, images = seen(discriminator), {"inputs.real": real.clone(), "inputs.fake": fake.clone()}
-    _penalty(penalty, discriminator, real, fake)
-    touched = changed(before, seen(discriminator)) + changed(images, {"inputs.real": real, "inputs.fake": fake})
-    demand(not touched, f"{', '.join(touched[:3])} changed")
-    for name, image in (("real", real), ("fake", fake)):
-        demand(not image.requires_grad, f"inputs.{name} requires a gradient now; work on inputs.{name}.detach()")
-
-
-@check(Penalty, "draws random numbers from its stream alone")
-def penalty_draws_from_its_stream(penalty: Penalty) -> None:
-    """Resuming and pairing by seed need it."""
-    discriminator = _discriminator()
-    with global_generators_kept():
-        _penalty(penalty, discriminator, *_images())
 
 
 # --- Reparametrizations ---
@@ -146,30 +160,6 @@ def reparametrization_keeps_shape(regularizer: Reparametrization) -> None:
             demand_like(module(weight), weight, f"the effective weight of {placed.layer}")
 
 
-@check(Reparametrization, "passes finite gradients on to every raw weight")
-def reparametrization_has_gradients(regularizer: Reparametrization) -> None:
-    """Of a random linear function of the effective weight: few such functions are constant."""
-    layers, stream = _layers(), torch_stream(2, "penalty")
-    for placed, module in zip(layers, _modules(regularizer, layers), strict=True):
-        for weight in _weights(regularizer, placed):
-            value = (module(weight) * torch.randn(weight.shape, generator=stream)).sum()
-            demand(value.requires_grad, f"the effective weight of {placed.layer} has no graph")
-            torch.autograd.backward(value)
-            demand(weight.grad is not None and bool((weight.grad != 0).any()), f"{placed.layer} gets no gradient")
-            assert weight.grad is not None
-            demand(bool(weight.grad.isfinite().all()), f"the gradient of {placed.layer} is not finite")
-
-
-@check(Reparametrization, "gives the same weights again from the same stream")
-def reparametrization_repeats(regularizer: Reparametrization) -> None:
-    """Its initial state is a function of the seed."""
-    layers = _layers()
-    pairs = zip(layers, _modules(regularizer, layers), _modules(regularizer, layers), strict=True)
-    for placed, one, other in pairs:
-        for weight in _weights(regularizer, placed):
-            demand(torch.equal(one(weight), other(weight)), f"the effective weight of {placed.layer} differs")
-
-
 @check(Reparametrization, "leaves raw weights as they were, and keeps its tensors in parameters or buffers")
 def reparametrization_leaves_raw_weights(regularizer: Reparametrization) -> None:
     """In training and in evaluation."""
@@ -194,6 +184,30 @@ def reparametrization_draws_from_its_stream(regularizer: Reparametrization) -> N
         for placed, module in zip(layers, _modules(regularizer, layers), strict=True):
             for weight in _weights(regularizer, placed):
                 module(weight)
+
+
+@check(Reparametrization, "passes finite gradients on to every raw weight")
+def reparametrization_has_gradients(regularizer: Reparametrization) -> None:
+    """Of a random linear function of the effective weight: few such functions are constant."""
+    layers, stream = _layers(), torch_stream(2, "penalty")
+    for placed, module in zip(layers, _modules(regularizer, layers), strict=True):
+        for weight in _weights(regularizer, placed):
+            value = (module(weight) * torch.randn(weight.shape, generator=stream)).sum()
+            demand(value.requires_grad, f"the effective weight of {placed.layer} has no graph")
+            torch.autograd.backward(value)
+            demand(weight.grad is not None and bool((weight.grad != 0).any()), f"{placed.layer} gets no gradient")
+            assert weight.grad is not None
+            demand(bool(weight.grad.isfinite().all()), f"the gradient of {placed.layer} is not finite")
+
+
+@check(Reparametrization, "gives the same weights again from the same stream")
+def reparametrization_repeats(regularizer: Reparametrization) -> None:
+    """Its initial state is a function of the seed."""
+    layers = _layers()
+    pairs = zip(layers, _modules(regularizer, layers), _modules(regularizer, layers), strict=True)
+    for placed, one, other in pairs:
+        for weight in _weights(regularizer, placed):
+            demand(torch.equal(one(weight), other(weight)), f"the effective weight of {placed.layer} differs")
 
 
 # --- Normalizations ---
@@ -224,27 +238,6 @@ def normalization_keeps_shape(regularizer: Normalization) -> None:
             demand_like(layer.train(mode)(x), x, f"the output at {x.shape[1]} channels")
 
 
-@check(Normalization, "passes finite gradients on to what lies before it")
-def normalization_has_gradients(regularizer: Normalization) -> None:
-    """Of a random linear function of the output: that of a normalized output's sum is 0."""
-    stream = torch_stream(2, "penalty")
-    for layer, x in _inserted(regularizer):
-        x.requires_grad_()
-        value = (layer(x) * torch.randn(x.shape, generator=stream)).sum()
-        demand(value.requires_grad, "the output has no graph")
-        torch.autograd.backward(value)
-        demand(x.grad is not None and bool((x.grad != 0).any()), "the input gets no gradient")
-        assert x.grad is not None
-        demand(bool(x.grad.isfinite().all()), "the input's gradient is not finite")
-
-
-@check(Normalization, "gives the same output again")
-def normalization_repeats(regularizer: Normalization) -> None:
-    """Two layers that were just built are equal."""
-    for (one, x), (other, _) in zip(_inserted(regularizer), _inserted(regularizer), strict=True):
-        demand(torch.equal(one(x), other(x)), f"the output at {x.shape[1]} channels differs")
-
-
 @check(Normalization, "leaves its input as it was, and keeps its tensors in parameters or buffers")
 def normalization_leaves_its_input(regularizer: Normalization) -> None:
     """The input belongs to the convolution before it."""
@@ -264,6 +257,27 @@ def normalization_draws_nothing(regularizer: Normalization) -> None:
         if layer is not None:
             with global_generators_kept():
                 layer(torch.ones(4, width, size, size))
+
+
+@check(Normalization, "passes finite gradients on to what lies before it")
+def normalization_has_gradients(regularizer: Normalization) -> None:
+    """Of a random linear function of the output: that of a normalized output's sum is 0."""
+    stream = torch_stream(2, "penalty")
+    for layer, x in _inserted(regularizer):
+        x.requires_grad_()
+        value = (layer(x) * torch.randn(x.shape, generator=stream)).sum()
+        demand(value.requires_grad, "the output has no graph")
+        torch.autograd.backward(value)
+        demand(x.grad is not None and bool((x.grad != 0).any()), "the input gets no gradient")
+        assert x.grad is not None
+        demand(bool(x.grad.isfinite().all()), "the input's gradient is not finite")
+
+
+@check(Normalization, "gives the same output again")
+def normalization_repeats(regularizer: Normalization) -> None:
+    """Two layers that were just built are equal."""
+    for (one, x), (other, _) in zip(_inserted(regularizer), _inserted(regularizer), strict=True):
+        demand(torch.equal(one(x), other(x)), f"the output at {x.shape[1]} channels differs")
 
 
 # --- Projections ---
@@ -304,16 +318,16 @@ def projection_keeps_shape(projection: Projection) -> None:
             demand_like(tensor, before[name], name)
 
 
-@check(Projection, "moves equal weights to equal weights")
-def projection_repeats(projection: Projection) -> None:
-    """It has no memory."""
-    touched = changed(*(_projected(projection, _large_discriminator()).state_dict() for _ in range(2)))
-    demand(not touched, f"{', '.join(touched[:3])} differ")
-
-
 @check(Projection, "draws no random numbers")
 def projection_draws_nothing(projection: Projection) -> None:
     """It is given no stream."""
     discriminator = _large_discriminator()
     with global_generators_kept():
         _projected(projection, discriminator)
+
+
+@check(Projection, "moves equal weights to equal weights")
+def projection_repeats(projection: Projection) -> None:
+    """It has no memory."""
+    touched = changed(*(_projected(projection, _large_discriminator()).state_dict() for _ in range(2)))
+    demand(not touched, f"{', '.join(touched[:3])} differ")

@@ -5,5 +5,6 @@ from sngan.datasets.base import Dataset as Dataset
 from sngan.datasets.base import DatasetEntry as DatasetEntry
 from sngan.datasets.base import ImageSplit as ImageSplit
 from sngan.datasets.base import Progress as Progress
+from sngan.datasets.catalog import is_user_set as is_user_set
 from sngan.datasets.catalog import open_dataset as open_dataset
 from sngan.datasets.user import prepare_images as prepare_images

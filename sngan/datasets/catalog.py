@@ -16,6 +16,11 @@ logger = logging.getLogger(__name__)
 _USER_NAME = re.compile(r"images-[0-9a-f]{12}")
 
 
+def is_user_set(name: str) -> bool:
+    """Whether this is the content name of a set that a user prepares, "images-" and 12 hex digits."""
+    return _USER_NAME.fullmatch(name) is not None
+
+
 def open_dataset(
     name: str, *, cache_dir: Path, data_dir: Path | None = None, progress: Progress | None = None
 ) -> Dataset:
@@ -29,7 +34,7 @@ def open_dataset(
 
     Raises InputError for an unknown name, wrong or missing files, and a cache that cannot be written.
     """
-    if _USER_NAME.fullmatch(name):
+    if is_user_set(name):
         return _open_user_set(name, cache_dir)
     return open_entry(DATASETS[name], cache_dir=cache_dir, data_dir=data_dir, progress=progress)
 

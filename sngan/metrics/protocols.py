@@ -14,7 +14,7 @@ distribution grows like 1/N1 + 1/N2, on CIFAR-10 from 1.0 at 50,000/50,000 to 7.
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
@@ -29,6 +29,7 @@ _WITH_REAL = tuple(name for name, metric in METRICS.items() if metric.with_real)
 _COUNT = r"[1-9][0-9]{0,7}"
 _DISTANCE = re.compile(rf"({'|'.join(_WITH_REAL)})/gen({_COUNT})-([a-z]+)({_COUNT})-([a-z0-9_]+)")
 _SCORE = re.compile(rf"(is)/gen({_COUNT})x({_COUNT})-([a-z0-9_]+)")
+_HASH = re.compile(r"-[0-9a-f]{8}$")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,6 +137,23 @@ def parse(name: str) -> Protocol:
     )
 
 
+def check_splits(protocols: Iterable[Protocol], dataset: str, num_images: Mapping[str, int]) -> None:
+    """Raise InputError where a protocol compares with more real images than a split has, or with one that is not there.
+
+    num_images : split -> its images.
+    """
+    for protocol in protocols:
+        if not protocol.split:
+            continue
+        if protocol.split not in num_images:
+            raise unknown(f"split of data set {dataset!r}:", protocol.split, num_images)
+        if protocol.num_real > num_images[protocol.split]:
+            raise InputError(
+                f"{protocol.name} needs {protocol.num_real} real images, but split {protocol.split!r} of data set "
+                f"{dataset!r} has {num_images[protocol.split]}."
+            )
+
+
 def check_conditional(protocols: Iterable[Protocol], conditional: bool) -> None:
     """Raise InputError where a protocol goes by class and the model, unconditional, does not know classes."""
     for protocol in protocols:
@@ -147,9 +165,10 @@ def check_conditional(protocols: Iterable[Protocol], conditional: bool) -> None:
 
 
 def short_name(full_name: str) -> str:
-    """A stored number's protocol without the extractor's hash: the inverse of Protocol.full_name."""
-    short, _, _ = full_name.rpartition("-")
-    return parse(short).name
+    """A stored number's protocol without the extractor's hash: the inverse of Protocol.full_name. A short name, that of
+    a table in which nothing was measured, stays as it is.
+    """
+    return parse(_HASH.sub("", full_name)).name
 
 
 PROTOCOLS: Registry[Protocol] = Registry("protocol")

@@ -32,6 +32,9 @@ def add_method(
 
     Raises InputError for a name or label that is taken and for values that mean nothing.
     """
+    for what, text in (("name", name), ("label", label), ("source", source)):
+        if not isinstance(text, str):
+            raise InputError(f"method {name!r}: its {what} is {text!r}; a text in quotes is needed.")
     for regularizer in regularizers:
         _check_regularizer(name, regularizer)
     allowed = field_types(TrialConfig).keys() - _NOT_OF_A_METHOD

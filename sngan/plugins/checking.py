@@ -39,9 +39,10 @@ def refuse_broken(plugins: Iterable[Plugin]) -> None:
     for plugin in plugins:
         for found in findings(plugin):
             if found.problem:
+                end = "" if found.problem.endswith("?") else "."
                 raise InputError(
                     f"plugin {plugin.path} is refused: {found.subject} breaks the promise that it {found.promise}:\n"
-                    f"{found.problem}. All checks: python -m sngan check {plugin.path}"
+                    f"{found.problem}{end} All checks: python -m sngan check {plugin.path}"
                 )
 
 
@@ -58,7 +59,8 @@ def tell_findings(file: Path, say: Callable[[str], object]) -> bool:
         if found.subject != subject:
             subject = found.subject
             say(subject)
-        say(f"  FAILED  {found.promise}: {found.problem}" if found.problem else f"  ok      {found.promise}")
+        told = "as above" if found.problem in problems else found.problem
+        say(f"  FAILED  {found.promise}: {told}" if found.problem else f"  ok      {found.promise}")
         problems.append(found.problem)
     say(f"{problems.count('')} of {len(problems)} checks passed")
     return not any(problems)

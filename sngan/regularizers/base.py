@@ -10,7 +10,7 @@ hyperparameters, whose one method is its formula and whose docstring gives the e
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
@@ -28,10 +28,13 @@ class Regularizer(ABC):
 
     code : of a plugin's regularizer, 16 hex digits of its file's SHA-256, so that other code is another trial; "" in
         the package, whose code sngan.config.TRAINING_VERSION stands for.
+    searched : fields that a search over hyperparameters varies, with the lowest and highest value of each, both
+        positive: it is uniform in the logarithm. A study's own ranges for this regularizer win.
     """
 
     name: ClassVar[str]
     code: ClassVar[str] = ""
+    searched: ClassVar[Mapping[str, tuple[float, float]]] = {}
 
     def to_dict(self) -> dict[str, Any]:
         """Name, code where there is one, and hyperparameters, as plain values."""

@@ -1,5 +1,6 @@
 """Options that several commands share, and what they mean together."""
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,11 +9,11 @@ from typing import Any, TypeVar
 
 import click
 
-from sngan.errors import InputError
+from sngan.errors import InputError, unknown
 from sweeps.plugins import plugins_folder, use_with_kept
 from sweeps.store import ResultStore, open_store
 from sweeps.study import STUDIES, Preset, Study
-from sweeps.variation import parse_overrides, vary
+from sweeps.variation import is_shortened, parse_overrides, vary
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -30,9 +31,21 @@ set_option = click.option(
     metavar="config.KEY=VALUE",
     help="Change a field of every trial's config (repeatable). The results are kept apart, under their own label.",
 )
+
+
+class _Folder(click.Path):
+    """A folder's path; an empty text is no folder, least of all the current one."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path. Fails for an empty text, such as a variable that is not set leaves."""
+        if not str(value).strip():
+            self.fail("is empty; give a folder, or . for the current one.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 _out = click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=_Folder(path_type=Path),
     default=Path("runs"),
     show_default=True,
     help="Folder of results: database, checkpoints, image grids, reports.",
@@ -111,15 +124,31 @@ def find_place(
 ) -> Place:
     """The Place that options name. Raises InputError for unknown names, with the nearest match."""
     found = STUDIES[study]
-    varied = vary(found, preset or next(iter(found.presets)), parse_overrides(overrides))
     absolute = out.expanduser().absolute()
+    url = database or database_url(absolute)
+    name, changes = preset or next(iter(found.presets)), dict[str, Any](parse_overrides(overrides))
+    if is_shortened(name):
+        name, changes = name.partition("+")[0], {**_stored_changes(study, name, url), **changes}
+    varied = vary(found, name, changes)
     return Place(
         study=varied,
         preset=next(iter(varied.presets.values())),
         out=absolute,
-        database=database or database_url(absolute),
+        database=url,
         plugins=plugins,
     )
+
+
+def _stored_changes(study: str, label: str, database: str) -> dict[str, Any]:
+    """The changed config fields behind a shortened label, from where it was launched."""
+    with open_store(database, create=False) as store:
+        rows = store.studies()
+    descriptions = rows[(rows["study"] == study) & (rows["preset"] == label)]["description"]
+    if descriptions.empty:
+        known = rows[rows["study"] == study]["preset"]
+        raise unknown(f"shortened label of study {study!r} here:", label, [name for name in known if "~" in name])
+    launched = json.loads(descriptions.iloc[0])["preset"]
+    return {key: launched["config"][key] for key in launched["changed"]}
 
 
 def database_url(out: Path) -> str:

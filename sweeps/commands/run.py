@@ -18,7 +18,7 @@ from sweeps import tracking
 from sweeps.board import Board
 from sweeps.commands.options import Place, find_place, place_options, split_names
 from sweeps.costs import CostEstimate, estimate
-from sweeps.engine import ENGINES, EngineOptions, last_line, num_slots
+from sweeps.engine import ENGINES, EngineOptions, check_here, last_line, num_slots
 from sweeps.plugins import refuse_unchecked, use_with_kept
 from sweeps.progress_tables import plain_table, show, status_view, verdict_table, view_width
 from sweeps.provenance import command_line, hide_credentials
@@ -52,10 +52,18 @@ def _help(study: Study) -> str:
     presets = "\n\n".join(f"{preset.name}: {preset.description}" for preset in study.presets.values())
     return (
         f"{study.question}\n\n{study.description}\n\nPresets:\n\n{presets}\n\n"
-        f"Example: python -m sweeps.launch {study.name} --methods sn,wgan-gp --settings A,D --seeds 3\n\n"
+        f"Example: {_example(study)}\n\n"
         "Launching again runs only what is missing. Exit code 0: every planned trial has a result; 75: unfinished, "
         "start it again; 1: trials failed, or an error; 2: a mistake in what was asked."
     )
+
+
+def _example(study: Study) -> str:
+    """A command that works: two of the study's own methods, and settings where they are not searched."""
+    preset = next(iter(study.presets.values()))
+    settings = "" if preset.search is not None else f" --settings {shlex.quote(','.join(preset.settings[:2]))}"
+    methods = shlex.quote(",".join(preset.methods[:2]))
+    return f"python -m sweeps.launch {study.name} --methods {methods}{settings} --seeds 3"
 
 
 def _run_options(command: Any) -> Any:
@@ -173,6 +181,7 @@ def _run(
         searches=searches,
         until=until,
     )
+    check_here(sweep.engine)
     if dry_run:
         _dry_run(sweep, place, is_default_database=database is None)
         return 0
@@ -285,7 +294,8 @@ def _tell(ending: Ending) -> int:
     if sweep.preset.caveat and ending.verdicts:
         click.echo(f"Note: {sweep.preset.caveat}")
     if ending.ran == 0 and not num_missing:
-        click.echo(f"Nothing to do: {_every(len(sweep.planned))} a result.")
+        enough = _every(len(sweep.planned)) if sweep.until is None else "every trial that is wanted has"
+        click.echo(f"Nothing to do: {enough} a result.")
     if ending.why:
         click.echo(ending.why)
     if ending.report is not None:

@@ -43,7 +43,7 @@ def test_the_same_variation_has_one_name_and_the_defaults_digest_is_the_methods_
         ("orthonormal(coefficient=1,coefficient=2)", "gives a field twice"),
         ("othonormal(coefficient=1)", "orthonormal"),
         ("none(coefficient=1)", "unknown field of method 'none'"),
-        ("sn(", "unknown method"),
+        ("sn(", "does not end with one"),
     ],
 )
 def test_mistakes_in_variations_are_named(name: str, expected: str) -> None:

@@ -145,6 +145,7 @@ def test_several_plugins_are_used_together_and_what_is_not_named_is_forgotten(tm
         (SOUND["penalty"].replace('"mine"', '"r1"'), ["line ", "regularizer 'r1' exists already"]),
         (SOUND["penalty"].replace('add_method("mine"', 'add_method("sn"'), ["line ", "method 'sn' exists already"]),
         (SOUND["penalty"].replace("My own", "WGAN-GP"), ["label 'WGAN-GP' is another method's"]),
+        (SOUND["penalty"].replace('"My own"', "3"), ["line ", "its label is 3; a text in quotes"]),
         (SOUND["penalty"].replace("Mine(),", "Mine,"), ["Mine is a class; write Mine()"]),
         (SOUND["penalty"].replace('@register("mine")\n', ""), ["Mine has no name", "@register"]),
         (SOUND["penalty"].replace("label=", "loss='wassersten', label="), ["Did you mean 'wasserstein'"]),
@@ -233,6 +234,12 @@ BROKEN = {
         "plain-fields",
         "taps",
     ),
+    "searches what it has not": (
+        penalty("pass", fields='searched = {"gamma": (1.0, 10.0)}'), "searched-fields", "no float field 'gamma'"
+    ),
+    "searches backwards": (
+        penalty("pass", fields='gamma: float = 3.0\nsearched = {"gamma": (3, 1)}'), "searched-fields", "lower first"
+    ),
     "small images only": (
         penalty("value = value + 0 * inputs.fake.view(len(inputs.fake), 64).sum()"), "method-trains", "standard-cnn"
     ),
@@ -308,6 +315,8 @@ def test_a_broken_promise_is_found_and_told(name: str, tmp_path: Path) -> None:
     with pytest.raises(InputError) as raised:
         refuse_broken([plugin])
     assert "mine.py is refused" in str(raised.value)
+    if not check.startswith("method"):  # what only training shows may break smaller promises on its way
+        assert part in str(raised.value), "what is told first is the cause, not what follows from it"
     assert len(str(raised.value).splitlines()) == 2
 
 
@@ -334,6 +343,9 @@ def test_check_says_what_passed_and_what_failed(tmp_path: Path) -> None:
     assert broken.returncode == 1
     assert "FAILED  returns one finite number, float32: the penalty is [] torch.float64" in broken.stdout
     assert "ok      draws random numbers from its stream alone" in broken.stdout
+    twice = sngan("check", write(tmp_path, penalty("value = value + inputs.fakes"), "twice.py"))
+    assert twice.stdout.count("has no attribute 'fakes'") == 1
+    assert twice.stdout.count("FAILED") == twice.stdout.count(": as above") + 1 > 2
     unreadable = sngan("check", tmp_path / "none.py")
     assert unreadable.returncode == 1
     assert "cannot read the plugin" in unreadable.stdout

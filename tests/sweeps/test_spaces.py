@@ -9,6 +9,7 @@ import pytest
 
 from sngan.errors import InputError
 from sngan.methods import METHODS, SETTINGS
+from sngan.plugins.loading import use_plugins
 from sngan.seeding import numpy_stream
 from sweeps.search import SAMPLERS, open_memory, propose
 from sweeps.spaces import SAMPLERS as NAMED
@@ -26,6 +27,7 @@ from sweeps.spaces import (
     space_of,
     values_of,
 )
+from tests.plugin_samples import penalty
 from tests.sweeps.search_samples import CONFIG, SEARCH, SPACE, searched
 
 
@@ -42,6 +44,27 @@ def test_places_are_named_and_read_back() -> None:
     assert [place_of(name) for name in ("A", "sn", "A(n_dis=2)", "grid-001", "tpe-best")] == [None] * 5
     assert places_in(["tpe-010", "A", "tpe-002", "random-000", "tpe-best-0"], "tpe") == ["tpe-002", "tpe-010"]
     assert Place(sampler="tpe", number=2, best=True).seed(3) != Place(sampler="tpe", number=1, best=True).seed(3) != 3
+
+
+def test_a_regularizer_of_ones_own_names_what_is_searched(tmp_path: Path) -> None:
+    fields = 'gamma: float = 3.0\ntaps: int = 2\nsearched = {"gamma": (0.1, 10.0)}'
+    path = tmp_path / "mine.py"
+    path.write_text(penalty("value = self.gamma * value", fields=fields))
+    assert SEARCH is not None
+    try:
+        use_plugins([path])
+        space = space_of(SEARCH, "mine")
+        assert list(space)[4:] == ["gamma"]
+        assert space["gamma"] == Range(low=0.1, high=10.0, log=True)
+        values = {"alpha": 1e-3, "beta1": 0.5, "beta2": 0.9, "n_dis": 1, "gamma": 0.7}
+        config = configured("mine", values, CONFIG)
+        assert config.regularizers[0].to_dict()["gamma"] == 0.7
+        assert values_of(config, space) == values
+        wins = dataclasses.replace(SEARCH, own={"mine": {"gamma": Range(low=1.0, high=2.0)}})
+        assert space_of(wins, "mine")["gamma"] == Range(low=1.0, high=2.0)
+        assert "gamma" not in space_of(SEARCH, "mine(gamma=1)")
+    finally:
+        use_plugins([])
 
 
 @pytest.mark.parametrize("method", METHODS)

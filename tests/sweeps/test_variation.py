@@ -1,12 +1,16 @@
 """A changed preset is a preset of its own, whose label says what was changed."""
 
+import dataclasses
 import re
+from pathlib import Path
 
 import pytest
 
 from sngan.errors import InputError
+from sweeps.commands.options import find_place
+from sweeps.store import open_store
 from sweeps.study import STUDIES, Preset, plan
-from sweeps.variation import parse_overrides, vary
+from sweeps.variation import is_shortened, parse_overrides, vary
 
 STUDY = STUDIES["robustness"]
 FID = "fid/gen600-test600-digits"
@@ -43,8 +47,29 @@ def test_other_protocols_make_a_label_that_is_a_folder_and_a_headline_that_is_me
     changed = varied("quick", protocols=protocols, discriminator_init="orthonormal", generator_init="normal-0.02")
     assert re.fullmatch(r"[A-Za-z0-9.,_=+~-]{1,80}", changed.name)
     assert changed.headline in plan(changed)[0].config.protocols
-    with pytest.raises(InputError, match="shortened"):
-        vary(STUDY, changed.name, {})
+    assert is_shortened(changed.name)
+    assert not is_shortened(varied("quick", updates="30").name)
+
+
+def test_a_shortened_label_is_taken_back_where_it_was_launched(tmp_path: Path) -> None:
+    overrides = (f"config.protocols={FID}", "config.updates=30")
+    launched = find_place("robustness", "quick", overrides, tmp_path, None)
+    description = {"preset": dataclasses.asdict(launched.preset)}
+    with open_store(launched.database) as store:
+        store.register(*launched.key, description, plan(launched.preset))
+    again = find_place("robustness", launched.preset.name, (), tmp_path, None)
+    assert again == launched
+    further = find_place("robustness", launched.preset.name, ("config.batch_size=8",), tmp_path, None)
+    assert further == find_place("robustness", "quick", (*overrides, "config.batch_size=8"), tmp_path, None)
+    with pytest.raises(InputError, match=re.escape(f"Did you mean '{launched.preset.name}'")):
+        find_place("robustness", launched.preset.name[:-1] + "x", (), tmp_path, None)
+    with pytest.raises(InputError, match="results"):
+        find_place("robustness", launched.preset.name, (), tmp_path / "elsewhere", None)
+
+
+def test_a_field_is_given_once() -> None:
+    with pytest.raises(InputError, match=r"config\.updates is given twice: '30' and '40'"):
+        parse_overrides(["config.updates=30", "config.updates=40"])
 
 
 def test_labels_that_lose_something_differ_by_their_mark() -> None:
