@@ -7,7 +7,7 @@ allowed one. Numbers are coerced by the field's type, so that 3 and 3.0 have the
 import dataclasses
 import math
 import types
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from sngan.errors import InputError, unknown
@@ -32,6 +32,23 @@ def decode(cls: type[T], data: Mapping[str, Any], where: str) -> T:
         return cls(**values)
     except TypeError as error:
         raise InputError(f"{where}: {error}") from None
+
+
+def assignments(pairs: Iterable[str], prefix: str = "") -> dict[str, str]:
+    """{"updates": "30"} of ["updates=30"], or of ["config.updates=30"] with the prefix "config.".
+
+    Raises InputError for anything else, and for a key that is given twice.
+    """
+    found: dict[str, str] = {}
+    for pair in pairs:
+        name, separator, value = (part.strip() for part in pair.partition("="))
+        key = name.removeprefix(prefix)
+        if not separator or not name.startswith(prefix) or not key:
+            raise InputError(f"--set {pair!r} is not of the form {prefix}KEY=VALUE, such as {prefix}batch_size=32.")
+        if key in found:
+            raise InputError(f"{name} is given twice: {found[key]!r} and {value!r}; give it once.")
+        found[key] = value
+    return found
 
 
 def coerce(kind: Any, value: Any, where: str) -> Any:

@@ -12,8 +12,8 @@ import torch
 from sngan.checkpoints import checkpoint_path, load_any_checkpoint, load_checkpoint, save_checkpoint
 from sngan.config import TrialConfig
 from sngan.datasets import DATASETS, Dataset, is_user_set, open_dataset
+from sngan.devices import check_device, named_device
 from sngan.diagnostics import Probe, diagnose, diagnosed_updates
-from sngan.errors import InputError, one_line
 from sngan.metrics.evaluator import Evaluator, cached_evaluator
 from sngan.metrics.protocols import check_conditional, check_splits, parse
 from sngan.metrics.samples import Progress
@@ -41,7 +41,7 @@ def check_names(config: TrialConfig, device: str) -> None:
         check_splits(protocols, entry.name, entry.num_images)
     check_conditional(protocols, conditional=config.conditioning != "none")
     if device != "auto":
-        _named_device(device)
+        named_device(device)
 
 
 def describe_inputs(config: TrialConfig, options: RunOptions) -> dict[str, str]:
@@ -308,22 +308,3 @@ def _start(config: TrialConfig, dataset: Dataset, device: torch.device) -> Train
         num_classes=dataset.num_classes if labelled else None,
         device=device,
     )
-
-
-def _named_device(name: str) -> torch.device:
-    try:
-        return torch.device(name)
-    except RuntimeError:
-        raise InputError(f"unknown device {name!r}.\nKnown: cpu, cuda, cuda:0, ...") from None
-
-
-def check_device(name: str) -> torch.device:
-    """The device called `name`, tried. Raises InputError where this machine has none."""
-    device = _named_device(name)
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise InputError(f"device {name!r} was asked for, but torch sees no GPU.\nUse --device cpu.")
-    try:
-        torch.zeros(1, device=device).cpu()
-    except (RuntimeError, NotImplementedError, AssertionError, ImportError) as error:
-        raise InputError(f"device {name!r} cannot be used here: {one_line(error, 120)}\nUse --device cpu.") from None
-    return device

@@ -17,6 +17,7 @@ from sweeps.engine_interface import Listener as Listener
 from sweeps.engine_interface import RunTrial
 from sweeps.engine_interface import check_here as check_here
 from sweeps.engine_interface import last_line as last_line
+from sweeps.engine_interface import machine_gpus as machine_gpus
 from sweeps.engine_interface import num_slots as num_slots
 from sweeps.study import PlannedTrial
 

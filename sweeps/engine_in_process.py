@@ -12,8 +12,9 @@ from sweeps.engine_interface import (
     RunTrial,
     error_text,
     gpus_of_a_trial,
+    machine_gpus,
 )
-from sweeps.provenance import gpu_names, host_name, versions
+from sweeps.provenance import host_name, versions
 from sweeps.signals import interrupt, signals_handled
 from sweeps.study import PlannedTrial
 
@@ -22,7 +23,7 @@ def run_in_process(
     batches: Iterator[Sequence[PlannedTrial]], options: EngineOptions, listener: Listener, run_trial: RunTrial
 ) -> EngineResult:
     """One trial after another, without retries: an error is shown once, where it happened."""
-    gpus = gpus_of_a_trial(options, len(gpu_names()) if options.num_gpus is None else options.num_gpus)
+    gpus = gpus_of_a_trial(options, machine_gpus(options))
     run_options = options.run_options(gpus)
     attempt = Attempt(host=host_name(), device=run_options.device, versions=versions())
     finished: set[str] = set()

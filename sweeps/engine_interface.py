@@ -10,11 +10,10 @@ from typing import Literal, Protocol
 import joblib
 
 from sngan.config import TrialConfig
+from sngan.devices import check_device, num_gpus
 from sngan.errors import InputError, one_line, unknown
 from sngan.fields import require
 from sngan.results import Evaluation, Outcome, Report, RunOptions
-from sngan.trial import check_device
-from sweeps.provenance import gpu_names
 from sweeps.study import PlannedTrial
 
 RunTrial = Callable[[TrialConfig, RunOptions, Report], Outcome]
@@ -123,20 +122,25 @@ def num_slots(options: EngineOptions) -> int:
     """Trials that this machine would run at the same time (a cluster's are not known before it is asked)."""
     if options.engine == "in-process":
         return 1
-    cpus = machine_cpus() if options.num_cpus is None else options.num_cpus
-    num_gpus = len(gpu_names()) if options.num_gpus is None else options.num_gpus
-    gpus = gpus_of_a_trial(options, num_gpus)
+    cpus = machine_cpus(options)
+    there = machine_gpus(options)
+    gpus = gpus_of_a_trial(options, there)
     fits = [int(cpus / options.cpus_per_trial)]
     if gpus:
-        fits.append(num_gpus * int(1 / gpus) if gpus <= 1 else int(num_gpus / gpus))
+        fits.append(there * int(1 / gpus) if gpus <= 1 else int(there / gpus))
     if options.max_concurrent is not None:
         fits.append(options.max_concurrent)
     return max(1, min(fits))
 
 
-def machine_cpus() -> int:
-    """Cores that this process may use: affinity and container limits counted."""
-    return int(joblib.cpu_count())
+def machine_cpus(options: EngineOptions) -> int:
+    """Cores that this machine offers: as told, else what affinity and container limits leave to this process."""
+    return int(joblib.cpu_count()) if options.num_cpus is None else options.num_cpus
+
+
+def machine_gpus(options: EngineOptions) -> int:
+    """GPUs that this machine offers: as told, else those that torch sees."""
+    return num_gpus() if options.num_gpus is None else options.num_gpus
 
 
 def gpus_of_a_trial(options: EngineOptions, num_gpus: float) -> float:
@@ -164,8 +168,9 @@ def check_here(options: EngineOptions) -> None:
     Nothing is asked of a cluster: it is not reached before trials run.
     """
     if options.address == "none" or options.engine == "in-process":
-        gpus = gpus_where_there_are(options, [(machine_cpus(), len(gpu_names()))])
-        check_device(options.run_options(gpus).device)
+        gpus = gpus_where_there_are(options, [(machine_cpus(options), machine_gpus(options))])
+        if options.num_gpus is None:
+            check_device(options.run_options(gpus).device)
 
 
 def error_text(error: BaseException) -> str:

@@ -47,6 +47,7 @@ from sweeps.engine_interface import (  # noqa: E402
     RunTrial,
     gpus_where_there_are,
     machine_cpus,
+    machine_gpus,
 )
 from sweeps.ray_worker import train_trial  # noqa: E402
 from sweeps.signals import STOP_SIGNALS, interrupt, signals_handled  # noqa: E402
@@ -114,8 +115,8 @@ def _connect(options: EngineOptions, scratch: Path) -> None:
     os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # else Ray writes a token into the home folder
     ray.init(
         address="local",
-        num_cpus=machine_cpus() if options.num_cpus is None else options.num_cpus,
-        num_gpus=options.num_gpus,
+        num_cpus=machine_cpus(options),
+        num_gpus=machine_gpus(options),
         object_store_memory=_OBJECT_STORE_BYTES,
         include_dashboard=False,
         _temp_dir=str(scratch / "ray") if len(str(scratch)) <= _LONGEST_SOCKET_FOLDER else None,
@@ -228,6 +229,8 @@ class _Relay(tune.Callback):  # type: ignore[misc]  # Ray has no types
         """
         if self.stopping and number == signal.SIGINT:
             interrupt(number, frame)
+        if not self.stopping:
+            os.write(sys.stderr.fileno(), b"Stopping as soon as Ray has started, in some seconds ...\n")
         self.stopping = True
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:

@@ -51,7 +51,8 @@ class Measure(ABC):
 
     def _counting(self, records: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame:
         """The rows of the part of the run that counts."""
-        share = records["update"] / records["digest"].map(_updates(trials))
+        # Without rows pandas would take digests for texts here.
+        share = records["update"] / records["digest"].map(_updates(trials)).astype(float)
         return records[(share >= self.start) & (share <= self.end)]
 
 

@@ -15,7 +15,7 @@ from sweeps import plugins, provenance
 from sweeps.board import Board, latest_values
 from sweeps.claims import Verdict
 from sweeps.costs import CostEstimate, estimate
-from sweeps.engine import EngineOptions, EngineResult, num_slots, run
+from sweeps.engine import EngineOptions, EngineResult, machine_gpus, num_slots, run
 from sweeps.exclusive import only_launch
 from sweeps.listeners import Listeners, StoreWriter
 from sweeps.progress import View
@@ -281,7 +281,7 @@ def device_kind(options: EngineOptions) -> str:
     """The kind of device that trials will run on, as far as this machine can tell: "cpu", "cuda" ..."""
     if options.run.device != "auto":
         return options.run.device.partition(":")[0]
-    return "cuda" if provenance.gpu_names() and options.gpus_per_trial != 0 else "cpu"
+    return "cuda" if machine_gpus(options) and options.gpus_per_trial != 0 else "cpu"
 
 
 def check_writable(folder: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from sngan.config import TrialConfig
 from sngan.errors import InputError
+from sngan.fields import assignments
 from sweeps.claims import claims_about
 from sweeps.study import Preset, Study, plan
 
@@ -20,16 +21,7 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9.,_-]+")
 
 def parse_overrides(pairs: Iterable[str]) -> dict[str, str]:
     """{"updates": "300"} of ["config.updates=300"]. Raises InputError for anything else than config.KEY=VALUE."""
-    overrides: dict[str, str] = {}
-    for pair in pairs:
-        name, separator, value = pair.partition("=")
-        key = name.strip().removeprefix("config.")
-        if not separator or not name.strip().startswith("config.") or not key:
-            raise InputError(f"--set {pair!r} is not of the form config.KEY=VALUE, such as config.updates=300.")
-        if key in overrides:
-            raise InputError(f"config.{key} is given twice: {overrides[key]!r} and {value.strip()!r}; give it once.")
-        overrides[key] = value.strip()
-    return overrides
+    return assignments(pairs, "config.")
 
 
 def is_shortened(label: str) -> bool:

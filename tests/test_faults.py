@@ -181,6 +181,28 @@ def test_ctrl_c_stops_within_ten_seconds_and_says_how_to_go_on(
     assert differences(uninterrupted, tmp_path) == []
 
 
+def test_ctrl_c_while_ray_starts_is_a_clean_stop(start: Start, tmp_path: Path) -> None:
+    process = start(*SWEEP, out=tmp_path)
+    deadline = time.monotonic() + LONGEST_S
+    while not any("raylet" in program(child) for child in psutil.Process(process.pid).children(recursive=True)):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline, "Ray does not start"
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    code, _, err = ended(process)
+    assert code == 75
+    assert "Go on with:" in err
+    assert "Traceback" not in err
+
+
+def program(process: psutil.Process) -> str:
+    """The name of a process's program; "" once it has ended."""
+    try:
+        return process.name()
+    except psutil.Error:
+        return ""
+
+
 def test_a_second_launch_into_the_same_folder_is_refused(start: Start, tmp_path: Path) -> None:
     with open_store(database_url(tmp_path)) as store, only_launch(tmp_path, store, f"robustness-{LABEL}"):
         code, _, err = ended(start(*SWEEP, out=tmp_path))

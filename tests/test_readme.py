@@ -9,6 +9,8 @@ import pytest
 
 from sngan.__main__ import main as sngan_commands
 from sngan.metrics.protocols import parse
+from sngan.plugins.checking import refuse_broken
+from sngan.plugins.loading import use_plugins
 from sweeps.commands.line import cli as launch_commands
 
 ROOT = Path(__file__).parent.parent
@@ -19,6 +21,7 @@ COMMANDS = [
     for line in re.sub(r"\\\n\s*", " ", block).splitlines()
     if line.startswith("python -m ")
 ]
+PLUGINS = [block for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "add_method" in block]
 ENTRY_POINTS = {"sngan": sngan_commands, "sweeps.launch": launch_commands}
 
 
@@ -39,6 +42,21 @@ def test_commands_and_their_options_exist(command: str) -> None:
     assert found is not None
     options = {option for parameter in found.params for option in parameter.opts}
     assert {word for word in (name, *words) if word.startswith("--")} <= options
+
+
+@pytest.mark.parametrize("text", PLUGINS, ids=lambda text: re.findall(r'@register\("(.*?)"', text)[0])
+def test_plugins_keep_the_contract(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(text)
+    try:
+        refuse_broken(use_plugins([path]))
+    finally:
+        use_plugins([])
+
+
+def test_every_kind_of_plugin_has_an_example() -> None:
+    for kind in ("Penalty", "Projection", "Reparametrization", "Normalization"):
+        assert any(f"({kind}):" in text for text in PLUGINS)
 
 
 @pytest.mark.parametrize("name", sorted(set(re.findall(r"(?:fid|kid|is)/gen[a-z0-9-]+", README))))

@@ -76,7 +76,7 @@ class StudyFrames:
 
     @cached_property
     def each_once(self) -> ScoreTable:
-        """The headline scores with every run in them once: the searches of a method share their first round."""
+        """The headline scores without settings that only repeat runs, such as a search's shared first round."""
         order = {name: position for position, name in enumerate(self.settings)}
         trials = self.trials.assign(order=self.trials["setting"].map(order)).sort_values("order", kind="stable")
         first = trials.drop_duplicates(["method", "seed", "digest"])

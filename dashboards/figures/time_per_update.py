@@ -39,7 +39,7 @@ class TimePerUpdate(Figure[TimePerUpdateData]):
         if seconds.empty:
             return TimePerUpdateData(absent="No trial has told how long its updates take yet.")
         per_trial = seconds.groupby("digest")["value"].median().mul(1000).rename("ms")
-        cells = frames.trials[["digest", "method", "setting", "seed", "n_dis"]]
+        cells = frames.trials[["digest", "method", "setting", "seed", "n_dis"]].drop_duplicates(["digest", "method"])
         trials = cells.merge(per_trial, left_on="digest", right_index=True).drop(columns="digest")
         medians = (
             trials.groupby(["method", "n_dis"])["ms"].agg(ms="median", longest="max", num_trials="size").reset_index()

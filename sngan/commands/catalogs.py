@@ -20,7 +20,7 @@ from sngan.regularizers import REGULARIZERS
 
 
 @click.command()
-@click.argument("plugin", type=click.Path(path_type=Path), metavar="FILE")
+@click.argument("plugin", type=shared.GivenPath(), metavar="FILE")
 @click.pass_context
 def check(context: click.Context, plugin: Path) -> None:
     """Say whether a regularizer of your own keeps the contract, check by check. Exit code 0 if it does, 1 if not.

@@ -15,7 +15,7 @@ from sngan.trial import set_up_torch
 
 
 @click.command()
-@click.argument("source", type=click.Path(path_type=Path))
+@click.argument("source", type=shared.GivenPath())
 @click.option("--image-size", type=click.IntRange(8, 1024), help="Pixels, for your own images; they become squares.")
 @shared.cache_dir
 @shared.data

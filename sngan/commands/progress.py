@@ -23,7 +23,7 @@ def open_with_bar(dataset: str, cache_dir: Path, data_dir: Path | None) -> Datas
 
 @contextmanager
 def bar(what: str) -> Iterator[Progress]:
-    """Draws a bar in the terminal from the first call on; what is prepared already shows none."""
+    """Draws a bar in the terminal for what takes longer than a second; what is prepared already shows none."""
     with _Bars() as bars:
         yield lambda done, total: bars.show(f"preparing {what}", done, total)
 
@@ -46,9 +46,9 @@ class _Bars(ExitStack):
 
     def show(self, label: str, done: int, total: int) -> None:
         """Draw how far `label` is; another label than before begins the next bar."""
-        if label != self._label:
+        if label != self._label or (self._bar is not None and done < self._bar.pos):
             self.close()
-            self._label, self._bar = label, None
+            self._label, self._bar, self._begun = label, None, time.monotonic()
         if self._bar is None:
             if time.monotonic() - self._begun < _AT_ONCE_S:
                 return

@@ -13,7 +13,9 @@ from sngan.commands import options as shared
 from sngan.commands.progress import measuring_bar, open_with_bar
 from sngan.config import TrialConfig
 from sngan.datasets import DATASETS
+from sngan.devices import check_device
 from sngan.errors import InputError
+from sngan.fields import assignments
 from sngan.methods import METHODS, SETTINGS, check_kept
 from sngan.models import ARCHITECTURES
 from sngan.plugins.checking import refuse_broken
@@ -31,7 +33,7 @@ NOTHING_MEASURED = "nothing was measured: the weights have no class layer, which
 @click.option("--updates", type=int, default=500, show_default=True, help="Generator updates.")
 @click.option("--dataset", default="digits", show_default=True)
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Any field of TrialConfig.")
-@click.option("--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True)
+@click.option("--out", type=shared.GivenPath(), default=Path("runs"), show_default=True)
 @shared.plugins
 @shared.cache_dir
 @shared.data
@@ -48,7 +50,7 @@ def train(
     Example: python -m sngan train --method wgan-gp --setting A --set batch_size=32
     """
     refuse_broken(use_plugins(plugins))
-    by_hand = _pairs(changes)
+    by_hand = assignments(changes)
     base = TrialConfig.from_dict(
         {**_defaults_for(dataset, by_hand.get("architecture")), "dataset": dataset, "updates": updates, "seed": seed}
     )
@@ -62,6 +64,7 @@ def train(
         inception_weights=inception_weights,
     )  # fmt: skip
     check_names(config, device)
+    check_device(device)
     open_with_bar(config.dataset, cache_dir, data_dir)
     _announce(config, by_hand, method_name, setting_name)
     with measuring_bar() as progress:
@@ -72,7 +75,7 @@ def train(
 
 
 @click.command()
-@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.argument("checkpoint", type=shared.GivenPath())
 @click.option("--protocol", "protocols", multiple=True, required=True, help="See: python -m sngan list")
 @shared.plugins
 @shared.cache_dir
@@ -105,7 +108,7 @@ def evaluate(
 
 
 @click.command()
-@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.argument("checkpoint", type=shared.GivenPath())
 def show(checkpoint: Path) -> None:
     """Print a checkpoint's config, evaluations and outcome as JSON; numbers that are not finite become null.
 
@@ -153,16 +156,6 @@ def _announce(config: TrialConfig, by_hand: Mapping[str, str], method: str, sett
     if not config.protocols:
         example = "--set protocols=fid/gen1000-train1000-inception"
         click.echo(f"no protocol is given: nothing will be measured. For example: {example}", err=True)
-
-
-def _pairs(changes: tuple[str, ...]) -> dict[str, str]:
-    pairs = {}
-    for change in changes:
-        key, separator, value = change.partition("=")
-        if not separator:
-            raise InputError(f"--set {change!r} is not of the form KEY=VALUE, such as batch_size=32.")
-        pairs[key] = value
-    return pairs
 
 
 def _print_evaluation(evaluation: Evaluation) -> None:

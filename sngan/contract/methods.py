@@ -28,7 +28,8 @@ _CONDITIONAL = _SMALL.replace(conditioning="projection")
 _STANDARD = TrialConfig(
     architecture="standard-cnn", batch_size=2, generator_batch_size=2, z_dim=8, n_dis=1, discriminator_init="glorot"
 )
-_SIZES = {"small-cnn": (1, 8), "standard-cnn": (3, 32)}  # channels, pixels
+_RESNET = _SMALL.replace(architecture="small-resnet")
+_SIZES = {"small-cnn": (1, 8), "small-resnet": (1, 8), "standard-cnn": (3, 32)}  # channels, pixels
 _NUM_CLASSES = 3
 _LABELS = np.arange(12) % _NUM_CLASSES  # of the images; an unconditional trial does not look at them
 
@@ -48,15 +49,18 @@ def _tensors(state: TrainState) -> dict[str, object]:
 
 
 def _forwards(method: Method) -> Iterator[TrialConfig]:
-    """Configs of both architectures, and a conditional one, with both forwards unless the method fixes them."""
-    for base in (_SMALL, _CONDITIONAL, _STANDARD):
+    """Configs of CNNs, a conditional one and a ResNet, with both forwards unless the method fixes them."""
+    for base in (_SMALL, _CONDITIONAL, _RESNET, _STANDARD):
         for forward in ("joint", "separate"):
             config = method.apply(base.replace(discriminator_forward=forward))
             if config.discriminator_forward == forward:
                 yield config
 
 
-@check(Method, "trains small-cnn, also a conditional one, and standard-cnn, with joint and with separate forwards")
+@check(
+    Method,
+    "trains small-cnn, also a conditional one, small-resnet and standard-cnn, with joint and with separate forwards",
+)
 def method_trains(method: Method) -> None:
     """Every layer of the discriminator learns, so does the generator, and all stays finite."""
     for config in _forwards(method):

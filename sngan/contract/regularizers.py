@@ -33,6 +33,7 @@ from sngan.regularizers import (
 from sngan.regularizers.base import PlacedLayer
 from sngan.seeding import torch_stream
 
+_OF_THE_OPTIMIZER = frozenset({"alpha", "beta1", "beta2", "n_dis"})
 KINDS: tuple[type[Regularizer], ...] = (Reparametrization, Normalization, Penalty, Projection)
 
 
@@ -61,8 +62,11 @@ def searched_fields(regularizer: Regularizer) -> None:
     types = field_types(type(regularizer))
     for name, ends in dict(regularizer.searched).items():
         demand(types.get(name) is float, f"it has no float field {name!r}; it has {', '.join(types) or 'none at all'}")
+        demand(name not in _OF_THE_OPTIMIZER, f"{name!r} is searched as the optimizer's; call the field otherwise")
         low, high = ends
         demand(0 < low < high < float("inf"), f"{name!r} from {low!r} to {high!r}; two positive numbers, lower first")
+        for end in ends:
+            type(regularizer)(**{name: float(end)})
 
 
 # --- Penalties ---
@@ -284,11 +288,11 @@ def normalization_repeats(regularizer: Normalization) -> None:
 
 
 def _large_discriminator() -> nn.Module:
-    """One with weights ten times too large: there is something to move."""
+    """One with weights a thousand times too large: there is something to move."""
     discriminator = _discriminator()
     with torch.no_grad():
         for parameter in discriminator.parameters():
-            parameter.mul_(10)
+            parameter.mul_(1000)
     return discriminator
 
 
@@ -298,7 +302,7 @@ def _projected(projection: Projection, discriminator: nn.Module) -> nn.Module:
     return discriminator
 
 
-@check(Projection, "moves weights that are ten times too large, in place")
+@check(Projection, "moves weights that are a thousand times too large, in place")
 def projection_moves(projection: Projection) -> None:
     """The optimizer holds the very same parameters before and after."""
     discriminator = _large_discriminator()

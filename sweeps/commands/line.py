@@ -15,7 +15,7 @@ from sweeps.commands.options import debug_option
 from sweeps.commands.results import compare, export, report, status, sync
 from sweeps.commands.run import study_command
 from sweeps.progress_tables import plain_table, show
-from sweeps.study import STUDIES
+from sweeps.study import STUDIES, Preset
 
 _COMMANDS = {command.name or "": command for command in (status, report, export, sync, compare)}
 USAGE = 2
@@ -47,7 +47,7 @@ def _list(context: click.Context, _parameter: click.Parameter, wanted: bool) -> 
             [
                 preset.name,
                 f"{len(preset.methods)} x {len(preset.settings)} x {preset.seeds}",
-                len(preset.methods) * len(preset.settings) * preset.seeds,
+                _num_trials(preset),
                 preset.headline,
                 preset.description,
             ]
@@ -56,6 +56,13 @@ def _list(context: click.Context, _parameter: click.Parameter, wanted: bool) -> 
         show(plain_table(("preset", "methods x settings x seeds", "trials", "headline", "scale"), rows))
         click.echo()
     context.exit()
+
+
+def _num_trials(preset: Preset) -> int:
+    """What is trained in the end: the first round of a search is shared by its samplers."""
+    search = preset.search
+    shared = 0 if search is None else (len(search.samplers) - 1) * search.round_size
+    return len(preset.methods) * (len(preset.settings) - shared) * preset.seeds
 
 
 @click.group(cls=_Commands)

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from sngan.commands.options import GivenPath
 from sngan.errors import InputError, unknown
 from sweeps.plugins import plugins_folder, use_with_kept
 from sweeps.store import ResultStore, open_store
@@ -33,19 +34,9 @@ set_option = click.option(
 )
 
 
-class _Folder(click.Path):
-    """A folder's path; an empty text is no folder, least of all the current one."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The path. Fails for an empty text, such as a variable that is not set leaves."""
-        if not str(value).strip():
-            self.fail("is empty; give a folder, or . for the current one.", param, ctx)
-        return super().convert(value, param, ctx)
-
-
 _out = click.option(
     "--out",
-    type=_Folder(path_type=Path),
+    type=GivenPath(),
     default=Path("runs"),
     show_default=True,
     help="Folder of results: database, checkpoints, image grids, reports.",
@@ -53,12 +44,23 @@ _out = click.option(
 _plugins = click.option(
     "--plugin",
     "plugins",
-    type=click.Path(path_type=Path),
+    type=GivenPath(),
     multiple=True,
     metavar="FILE",
     help="Python file with regularizers and methods of your own (repeatable). It runs with your rights.",
 )
-_database = click.option("--database", metavar="URL", help="Results database.  [default: OUT/results.db]")
+
+
+def not_empty(_context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """Callback of options that take a URL: the value. Raises InputError for an empty text."""
+    if value is not None and not value.strip():
+        raise InputError(f"{parameter.opts[0]} is empty; give a URL, or leave it out.")
+    return value
+
+
+_database = click.option(
+    "--database", metavar="URL", callback=not_empty, help="Results database.  [default: OUT/results.db]"
+)
 
 
 def place_options(command: Command) -> Command:

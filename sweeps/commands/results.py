@@ -5,8 +5,10 @@ from typing import Any
 
 import click
 
+from sngan.commands.options import GivenPath
 from sngan.errors import InputError
 from sweeps import tracking
+from sweeps.commands.endings import show_status
 from sweeps.commands.options import (
     database_url,
     debug_option,
@@ -16,7 +18,6 @@ from sweeps.commands.options import (
     set_option,
     study_argument,
 )
-from sweeps.commands.run import show_status
 from sweeps.compare import compare as differences
 from sweeps.export import FORMATS
 from sweeps.export import export as write_export
@@ -65,7 +66,7 @@ def report(force: bool, **options: Any) -> None:
     type=click.Choice(list(FORMATS)),
     help="Repeatable.  [default: all of them]",
 )
-@click.option("--to", "folder", type=click.Path(path_type=Path), help="Folder for the files.  [default: OUT/exports]")
+@click.option("--to", "folder", type=GivenPath(), help="Folder for the files.  [default: OUT/exports]")
 def export(formats: tuple[str, ...], folder: Path | None, **options: Any) -> None:
     """Write scores, diagnostics and spectra as CSV and Parquet, with a description of every column.
 
@@ -112,7 +113,9 @@ def compare(
 
     Example: python -m sweeps.launch compare robustness runs other-runs
     """
-    label = find_place(study, preset, overrides, Path(), None).preset.name
+    folder = _folder(left)
+    database = left if folder is None else database_url(folder)
+    label = find_place(study, preset, overrides, Path(), database).preset.name
     with _store_at(left) as one, _store_at(right) as other:
         for store in (one, other):
             if not store.states(study, label):

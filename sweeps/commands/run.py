@@ -1,7 +1,5 @@
 """The command of every study: run what is missing, judge, report."""
 
-import contextlib
-import os
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,29 +7,23 @@ from typing import Any
 
 import click
 
+from sngan.commands.options import GivenPath
 from sngan.errors import InputError
 from sngan.fields import require
 from sngan.places import default_cache_dir
 from sngan.results import RunOptions
 from sngan.trial import check_names
 from sweeps import tracking
-from sweeps.board import Board
-from sweeps.commands.options import Place, find_place, place_options, split_names
-from sweeps.costs import CostEstimate, estimate
-from sweeps.engine import ENGINES, EngineOptions, check_here, last_line, num_slots
+from sweeps.commands.dry_run import tell_dry_run
+from sweeps.commands.endings import tell_ending
+from sweeps.commands.options import find_place, not_empty, place_options, split_names
+from sweeps.engine import ENGINES, EngineOptions, check_here
 from sweeps.plugins import refuse_unchecked, use_with_kept
-from sweeps.progress_tables import plain_table, show, status_view, verdict_table, view_width
-from sweeps.provenance import command_line, hide_credentials
+from sweeps.provenance import command_line
 from sweeps.searching import searches_of
-from sweeps.signals import UNFINISHED
-from sweeps.store import ResultStore, open_store
-from sweeps.study import STUDIES, PlannedTrial, Study, plan
-from sweeps.sweep import Ending, Sweep, device_kind, in_order, launch
-from sweeps.until_decided import Candidates, UntilDecided
-from sweeps.wording import counted, duration
-
-FAILED = 1
-_SHOWN_FAILURES = 10
+from sweeps.study import STUDIES, Study, plan
+from sweeps.sweep import Sweep, launch
+from sweeps.until_decided import UntilDecided
 
 
 def study_command(name: str) -> click.Command:
@@ -52,7 +44,8 @@ def _help(study: Study) -> str:
     presets = "\n\n".join(f"{preset.name}: {preset.description}" for preset in study.presets.values())
     return (
         f"{study.question}\n\n{study.description}\n\nPresets:\n\n{presets}\n\n"
-        f"Example: {_example(study)}\n\n"
+        # \b: not to be broken into lines, for the terminal that it is copied to.
+        f"\b\nExample:\n{_example(study)}\n\n"
         "Launching again runs only what is missing. Exit code 0: every planned trial has a result; 75: unfinished, "
         "start it again; 1: trials failed, or an error; 2: a mistake in what was asked."
     )
@@ -68,7 +61,6 @@ def _example(study: Study) -> str:
 
 def _run_options(command: Any) -> Any:
     """Decorator: everything about what runs, where and how."""
-    path = click.Path(path_type=Path)
     for option in reversed(
         [
             click.option("--methods", metavar="NAMES", help="Methods, with commas.  [default: the preset's]"),
@@ -104,13 +96,19 @@ def _run_options(command: Any) -> Any:
             click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, mps ..."),
             click.option("--engine", type=click.Choice(ENGINES), default="ray", show_default=True),
             click.option("--fresh-process", is_flag=True, help="A new process for every trial."),
-            click.option("--mlflow", metavar="URI", help="MLflow to mirror to.  [default: OUT/mlflow.db]"),
+            click.option(
+                "--mlflow", metavar="URI", callback=not_empty, help="MLflow to mirror to.  [default: OUT/mlflow.db]"
+            ),
             click.option("--no-mlflow", is_flag=True, help="Do not mirror to MLflow."),
-            click.option("--data-dir", type=path, metavar="DIR", help="Folder with a data set's official files."),
-            click.option("--inception-weights", type=path, metavar="FILE", help="Weights of the Inception network."),
+            click.option(
+                "--data-dir", type=GivenPath(), metavar="DIR", help="Folder with a data set's official files."
+            ),
+            click.option(
+                "--inception-weights", type=GivenPath(), metavar="FILE", help="Weights of the Inception network."
+            ),
             click.option(
                 "--cache-dir",
-                type=path,
+                type=GivenPath(),
                 default=default_cache_dir,
                 show_default="~/.cache/sngan",
                 help="Prepared data sets and reference statistics.",
@@ -146,16 +144,17 @@ def _run(
     given = use_with_kept(plugins, place.out, place.stored_configs())
     added = [method for plugin in given for method in plugin.methods]
     refuse_unchecked(place.out)
+    chosen = split_names(methods, "methods") or [*place.preset.methods, *added]
     trials = plan(
         place.preset,
-        methods=split_names(methods, "methods") or [*place.preset.methods, *added],
+        methods=chosen,
         settings=split_names(settings, "settings"),
         seeds=seeds,
     )
     searches = searches_of(
         study,
         place.preset,
-        methods=split_names(methods, "methods"),
+        methods=chosen,
         settings=split_names(settings, "settings"),
         seeds=seeds,
         memory=None if dry_run else place.out / "optuna.db",
@@ -183,9 +182,9 @@ def _run(
     )
     check_here(sweep.engine)
     if dry_run:
-        _dry_run(sweep, place, is_default_database=database is None)
+        tell_dry_run(sweep, place, is_default_database=database is None)
         return 0
-    return _tell(launch(sweep, click.echo))
+    return tell_ending(launch(sweep, click.echo))
 
 
 def _until(wanted: bool, max_seeds: int | None, max_hours: float | None) -> UntilDecided | None:
@@ -224,127 +223,3 @@ def _existing(path: Path | None, option: str) -> Path | None:
     if not absolute.exists():
         raise InputError(f"{option}: {absolute} does not exist.")
     return absolute
-
-
-def _dry_run(sweep: Sweep, place: Place, *, is_default_database: bool) -> None:
-    """Say what would run and how long it would take."""
-    exists = not is_default_database or (place.out / "results.db").exists()
-    with open_store(place.database, create=False) if exists else contextlib.nullcontext() as store:
-        sweep = sweep.proposed(store)
-        candidates = _candidates(sweep, store)
-        later = {} if candidates is None else {trial.digest: trial for trial in candidates.at_most()}
-        everything = {**sweep.planned, **later}
-        states = {} if store is None else store.known_states(everything)
-        todo = [trial for digest, trial in everything.items() if digest not in states or not states[digest].finished]
-        estimated = CostEstimate(seconds=dict.fromkeys(everything), unmeasured=())
-        if store is not None:
-            estimated = estimate(todo, store.expected_costs(), device=device_kind(sweep.engine))
-    missing = [trial for trial in todo if trial.digest in sweep.planned]
-    cells = [
-        [trial.method, trial.setting, trial.seed, _cost_text(estimated, trial)]
-        for trial in in_order(missing, estimated)
-    ]
-    if cells:
-        show(plain_table(("method", "setting", "seed", "expected"), cells, title="Trials to run"))
-    click.echo(f"{counted(len(missing), 'trial')} to run, {len(sweep.planned) - len(missing)} already done.")
-    if sweep.to_come:
-        click.echo(f"{counted(sweep.to_come, 'more trial')} will be proposed from the results of these.")
-    click.echo(_expected_text(estimated.of(missing), num_slots(sweep.engine)))
-    if candidates is not None:
-        first, last = candidates.looks.first, candidates.looks.last
-        more = [trial for trial in todo if trial.digest not in sweep.planned]
-        click.echo(
-            f"Then {counted(len(candidates.claims), 'claim')} judged after every seed from {first} to {last}, and more "
-            f"seeds only for those still open: at most {counted(len(more), 'trial')} more."
-        )
-        click.echo(_expected_text(estimated.of(more), num_slots(sweep.engine)))
-
-
-def _candidates(sweep: Sweep, store: ResultStore | None) -> Candidates | None:
-    """The claims that further seeds may decide; None where no further seeds are asked for."""
-    if sweep.until is None:
-        return None
-    known = None if store is None else store.looks(*sweep.key)
-    return Candidates.of(sweep.study, sweep.preset, sweep.trials, sweep.until, known)
-
-
-def _cost_text(estimated: CostEstimate, trial: PlannedTrial) -> str:
-    seconds = estimated.seconds[trial.digest]
-    return "not measured yet" if seconds is None else duration(seconds)
-
-
-def _expected_text(estimated: CostEstimate, slots: int) -> str:
-    """What the missing trials will take, and what of that is not known."""
-    if not estimated.seconds:
-        return "Nothing would run."
-    wall_s = estimated.wall_s(slots)
-    if wall_s is None:
-        return "The time cannot be told: no comparable trial has been measured in this database."
-    text = f"Expected: {duration(wall_s)} with {slots} at a time ({duration(estimated.known_s)} one after another)."
-    return f"{text}\n{estimated.explanation}".rstrip()
-
-
-def _tell(ending: Ending) -> int:
-    """Tell how a launch ended; return the exit code."""
-    sweep = ending.sweep
-    num_missing = len(ending.missing) + sweep.to_come
-    again = hide_credentials(shlex.join(sweep.command))
-    if ending.verdicts:
-        show(verdict_table(ending.verdicts, width=view_width()))
-    if sweep.preset.caveat and ending.verdicts:
-        click.echo(f"Note: {sweep.preset.caveat}")
-    if ending.ran == 0 and not num_missing:
-        enough = _every(len(sweep.planned)) if sweep.until is None else "every trial that is wanted has"
-        click.echo(f"Nothing to do: {enough} a result.")
-    if ending.why:
-        click.echo(ending.why)
-    if ending.report is not None:
-        click.echo(f"Report: {_short(ending.report)}")
-    if ending.mlflow_page is not None and sweep.mlflow is not None:
-        _tell_mlflow(ending.mlflow_page, tracking.ui_command(sweep.mlflow))
-    if ending.failed:
-        _tell_failures(ending, sweep)
-        click.echo(f"Try them again: {again}", err=True)
-        return FAILED
-    if sweep.to_come:
-        click.echo(f"{counted(sweep.to_come, 'more trial')} will be proposed from the results of these.")
-    if ending.missing:
-        done, total = len(sweep.planned) - len(ending.missing), len(sweep.planned) + sweep.to_come
-        click.echo(f"Stopped: {done} of {total} trials have a result. Go on with:\n{again}", err=True)
-        return UNFINISHED
-    return 0
-
-
-def _every(number: int) -> str:
-    return "the one trial has" if number == 1 else f"all {number} trials have"
-
-
-def _tell_mlflow(page: str, serve: str | None) -> None:
-    """Say where the trials are to be seen, and how a local database is served first."""
-    click.echo(f"MLflow: {page if serve is None else hide_credentials(serve)}")
-    if serve is not None:
-        click.echo(f"  then  {page}")
-
-
-def _short(path: Path) -> str:
-    """The path from here where it lies below, else the whole."""
-    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
-
-
-def _tell_failures(ending: Ending, sweep: Sweep) -> None:
-    click.echo(f"{len(ending.failed)} of {len(sweep.planned)} trials failed:", err=True)
-    for digest, error in list(ending.failed.items())[:_SHOWN_FAILURES]:
-        trial = sweep.planned[digest]
-        click.echo(f"  {trial.method} {trial.setting} seed {trial.seed}: {last_line(error)}", err=True)
-    if len(ending.failed) > _SHOWN_FAILURES:
-        click.echo(f"  and {len(ending.failed) - _SHOWN_FAILURES} more, see the report.", err=True)
-
-
-def show_status(store: ResultStore, place: Place) -> None:
-    """Print states, scores and verdicts of a stored study."""
-    board = Board.of_store(store.trials(*place.key), store.evaluations(*place.key), place.preset.headline)
-    show(status_view(board, " ".join(place.key), width=view_width()))
-    verdicts = store.verdicts(*place.key)
-    if verdicts:
-        click.echo()
-        show(verdict_table(verdicts, width=view_width()))

@@ -22,8 +22,8 @@ DIGITS_CAVEAT = (
 # Studies that train for as long and measure the same share their trials.
 DIGITS_QUICK: Mapping[str, Any] = {
     **DIGITS,
-    "updates": 100,
-    "evaluate_every": 25,
+    "updates": 90,
+    "evaluate_every": 30,
     "protocols": ("fid/gen600-test600-digits", "kid/gen600-test600-digits", "is/gen600x1-digits"),
 }
 

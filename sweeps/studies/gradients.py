@@ -20,6 +20,10 @@ _PRESETS = (
     cifar10_short(_METHODS, _SETTINGS, seeds=4),
     cifar10_paper(_METHODS, _SETTINGS, seeds=5),
 )
+_OUR_MEASURE = (
+    "The abstract says that stricter implementations perform poorly out of the box. Smaller gradients are how this is "
+    "measured here, and a factor of two is our choice."
+)
 _CLAIMS = (
     Claim(
         name="sn-keeps-gradients-from-exploding",
@@ -30,6 +34,8 @@ _CLAIMS = (
             **_CONTRAST, "metric": "largest-gradient", "settings": ("D",), "others": ("none(loss=hinge)",),
             "factor": 1.0,
         },
+        note="The abstract speaks of no setting; this one is the aggressive one of Miyato et al. 2018 "
+        "(arXiv:1802.05957), which Lin et al. do not train with.",
     ),
     Claim(
         name="strict-sn-starts-with-vanishing-gradients",
@@ -38,6 +44,7 @@ _CLAIMS = (
         "norm.",
         rule="times-better",
         contrast={**_CONTRAST, "metric": "first-gradient", "settings": ("B",), "others": ("sn-conv",)},
+        note=_OUR_MEASURE,
     ),
     Claim(
         name="strict-sn-keeps-vanishing-gradients",
@@ -46,12 +53,13 @@ _CLAIMS = (
         "convolution's norm.",
         rule="times-better",
         contrast={**_CONTRAST, "metric": "late-gradient", "settings": ("B",), "others": ("sn-conv",)},
+        note=_OUR_MEASURE,
     ),
     Claim(
         name="sn-keeps-lecuns-variance",
         source=f"{_LIN}, abstract: SN controls the variance throughout training",
-        sentence="With SN no layer's variance times fan-in ever exceeds 1, LeCun's; 1.1 allows for a power iteration "
-        "that lags behind.",
+        sentence="After the first hundredth of training no layer's variance times fan-in exceeds 1, LeCun's, with SN; "
+        "1.1 allows for a power iteration that lags behind.",
         rule="keeps-limit",
         contrast={**_CONTRAST, "metric": "largest-variance", "settings": ("B",), "limit": 1.1},
     ),

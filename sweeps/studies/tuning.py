@@ -5,7 +5,7 @@
 from collections.abc import Mapping
 
 from sweeps.spaces import Axis, Choice, Range, Search
-from sweeps.studies.base_configs import CIFAR10, DIGITS
+from sweeps.studies.base_configs import CIFAR10, DIGITS, DIGITS_CAVEAT
 from sweeps.study import STUDIES, Claim, Preset, Study
 
 _LUCIC = "Lucic et al. 2018, arXiv:1711.10337"
@@ -54,12 +54,11 @@ _PRESETS = (
         name="quick",
         description="Digits of 8 x 8 pixels with a small CNN, 4 methods, 8 configurations per search: minutes on two "
         "cores, nothing to download.",
-        config={**DIGITS, "updates": 80, "evaluate_every": 40, "protocols": ("fid/gen600-test600-digits",)},
+        config={**DIGITS, "updates": 70, "evaluate_every": 35, "protocols": ("fid/gen600-test600-digits",)},
         methods=_COMPARED,
         seeds=1,
         headline="fid/gen600-test600-digits",
-        caveat="Digits are not CIFAR-10: these small images, networks and short runs show that the platform works, "
-        "and say nothing about the papers' claims on natural images.",
+        caveat=DIGITS_CAVEAT,
     ),
     _preset(
         _search(budget=20, round_size=5, retrain=2),

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,11 +14,13 @@ from sngan.metrics.protocols import parse
 from sngan.seeding import numpy_stream
 from sweeps.claims import judge, rule_of
 from sweeps.measures import MEASURES
+from sweeps.reporting import judge_study
 from sweeps.rules import RULES, Rule
 from sweeps.rules.rank_order import RankOrder
 from sweeps.scores import ScoreTable
 from sweeps.statistics import FloatArray
-from sweeps.study import STUDIES, Claim
+from sweeps.store import open_store
+from sweeps.study import STUDIES, Claim, Study, plan
 from tests.sweeps.score_samples import equal_methods, table_of
 
 CLAIMS = [pytest.param(claim, id=f"{study.name}-{claim.name}") for study in STUDIES.values() for claim in study.claims]
@@ -54,6 +57,20 @@ def test_says_what_it_is_and_can_be_read(claim: Claim) -> None:
     assert rule.metric in {"fid", "kid", "is", *MEASURES}
     if isinstance(rule, RankOrder) and rule.published_protocol:
         assert parse(rule.published_protocol).metric == rule.metric
+
+
+@pytest.mark.parametrize("study", STUDIES.values(), ids=lambda study: study.name)
+def test_a_study_without_any_result_is_undecided(study: Study, tmp_path: Path) -> None:
+    with open_store(f"sqlite:///{tmp_path}/results.db") as store:
+        for preset in study.presets.values():
+            trials = plan(preset, seeds=1)
+            store.register(study.name, preset.name, {"question": study.question}, trials)
+            for trial in trials:
+                store.start_attempt(trial.digest, host="here", device="cpu", versions={})
+                store.fail(trial.digest, "OSError: no space left on device")
+            verdicts = judge_study(store, study, preset)
+            assert len(verdicts) == len(study.claims)
+            assert {verdict.verdict for verdict in verdicts} <= {"undecided"}
 
 
 @pytest.mark.parametrize("claim", CLAIMS)

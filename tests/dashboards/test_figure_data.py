@@ -22,6 +22,8 @@ from dashboards.figures.performance_profile import PerformanceProfileData
 from dashboards.figures.sample_grids import SampleGridsData, cell_words
 from dashboards.figures.style import contrast
 from dashboards.figures.time_per_update import TimePerUpdateData
+from dashboards.summary import summarize
+from dashboards.views import progress_view
 from sweeps.budgets import expected_best
 from sweeps.rules.larger_region import working_share
 from sweeps.spaces import places_in
@@ -144,8 +146,13 @@ def test_profiles_fall_and_start_at_what_did_not_diverge(frames: StudyFrames) ->
         diverged = ((frames.trials["method"] == method) & (frames.trials["state"] == "diverged")).sum()
         assert fractions[0] == pytest.approx(1 - diverged / 12)
         assert (profile["low"] <= profile["high"]).all()
-        expected = performance_profile(frames.headline.pick(str(method)), profile["threshold"].to_numpy())
+        scores = frames.headline.pick(str(method))
+        expected = performance_profile(scores, profile["threshold"].to_numpy())
         np.testing.assert_allclose(fractions, expected)
+        # As drawn, in steps after each threshold, the curve is exact everywhere.
+        anywhere = np.linspace(0, data.longest, 1_000)
+        steps = np.searchsorted(profile["threshold"].to_numpy(), anywhere, side="right") - 1
+        np.testing.assert_allclose(fractions[steps], performance_profile(scores, anywhere))
 
 
 def test_profile_axis_is_labelled_in_the_metric(frames: StudyFrames) -> None:
@@ -265,6 +272,16 @@ def test_a_landscape_counts_the_settings_of_its_grid_where_a_method_works(varied
 def searched(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
     preset = make_searched_preset(("none", "wgan-gp", "sn"), budget=8, seeds=3)
     return open_sweep(tmp_path_factory.mktemp("searched"), preset, Story(grids=False))
+
+
+def test_runs_that_searches_share_count_once(searched: Sweep) -> None:
+    frames = searched.frames()
+    table = frames.each_once
+    # The first rounds, and here what both found best.
+    assert set(frames.headline.settings) - set(table.settings) == {"tpe-000", "tpe-001", "tpe-best-0"}
+    assert table.values.size == frames.trials["digest"].nunique() == progress_view(frames.trials).total
+    (row, *_) = summarize(table).rows
+    assert row.iqm.num_runs == len(table.settings) * 3
 
 
 def test_budget_curves_are_exact_for_random_search_and_in_order_for_tpe(searched: Sweep) -> None:

@@ -9,6 +9,7 @@ import sys
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from click.testing import CliRunner
 
 from sngan.__main__ import run
 from sngan.checkpoints import save_checkpoint
+from sngan.commands import progress
 from sngan.commands.data import floor
 from sngan.config import TrialConfig
 from sngan.datasets import DATASETS
@@ -149,6 +151,26 @@ def test_a_floor_is_measured_with_the_threads_asked_for(tmp_path: Path, monkeypa
         torch.set_num_threads(before)
     assert done.exit_code == 0, done.output
     assert used == [before + 1]
+
+
+def test_bars_are_for_what_takes_long_each_with_its_own(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seconds = iter([0.0, 0.0, 0.5, 10.0, 12.0, 12.5, 20.0])
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
+    with progress.measuring_bar() as tell:
+        tell("quick", 1, 2)  # begins at 0.0, asks at 0.5
+        tell("slow", 1, 4)  # begins at 10, asks at 12
+        tell("slow", 4, 4)
+        tell("slow", 1, 4)  # once more, for another quantity: begins at 12.5, asks at 20
+    assert capsys.readouterr().err.splitlines() == ["measuring slow, once per machine"] * 2
+
+
+def test_an_unusable_device_is_told_before_anything_is_prepared(tmp_path: Path) -> None:
+    done = sngan("train", "--device", "meta", "--out", str(tmp_path / "o"), "--cache-dir", str(tmp_path / "cache"))
+    assert done.returncode == 2
+    assert "device 'meta' cannot be used here" in done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_floor_that_does_not_exist_is_an_error(tmp_path: Path) -> None:

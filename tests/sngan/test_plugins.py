@@ -240,6 +240,15 @@ BROKEN = {
     "searches backwards": (
         penalty("pass", fields='gamma: float = 3.0\nsearched = {"gamma": (3, 1)}'), "searched-fields", "lower first"
     ),
+    "searches the learning rate's name": (
+        penalty("pass", fields='alpha: float = 3.0\nsearched = {"alpha": (1, 3)}'), "searched-fields", "the optimizer's"
+    ),
+    "searches what it refuses": (
+        penalty("pass", fields='keep: float = 0.5\nsearched = {"keep": (0.1, 2)}\n'
+                "def __post_init__(self):\n    assert self.keep < 1, 'keep below 1'"),
+        "searched-fields",
+        "keep below 1",
+    ),
     "small images only": (
         penalty("value = value + 0 * inputs.fake.view(len(inputs.fake), 64).sum()"), "method-trains", "standard-cnn"
     ),
@@ -338,7 +347,7 @@ def test_check_says_what_passed_and_what_failed(tmp_path: Path) -> None:
     sound = sngan("check", write(tmp_path, SOUND["projection"]))
     assert sound.returncode == 0, sound.stdout + sound.stderr
     assert "FAILED" not in sound.stdout
-    assert "ok      moves weights that are ten times too large, in place" in sound.stdout
+    assert "ok      moves weights that are a thousand times too large, in place" in sound.stdout
     broken = sngan("check", write(tmp_path, BROKEN["dtype"][0]))
     assert broken.returncode == 1
     assert "FAILED  returns one finite number, float32: the penalty is [] torch.float64" in broken.stdout

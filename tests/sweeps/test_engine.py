@@ -1,5 +1,6 @@
 """Both engines run the same trials to the same numbers, and tell how each of them ended."""
 
+import dataclasses
 import os
 import pickle
 import signal
@@ -15,7 +16,7 @@ from sngan.config import TrialConfig
 from sngan.errors import InputError
 from sngan.results import Evaluation, Score
 from sweeps import engine_ray
-from sweeps.engine import EngineOptions, last_line, num_slots, run
+from sweeps.engine import EngineOptions, check_here, last_line, num_slots, run
 from sweeps.engine_interface import error_text, gpus_of_a_trial
 from sweeps.signals import STOP_SIGNALS, StopRequested, interrupt, signals_handled
 from sweeps.study import PlannedTrial
@@ -362,6 +363,51 @@ def test_ray_stops_within_seconds_and_blames_no_trial(tmp_path: Path, number: si
     assert not result.failed
     assert "failure" not in [name for name, _, _ in recorder.events]
     assert [signal.getsignal(each) for each in STOP_SIGNALS] == before
+
+
+def test_the_first_signal_does_not_break_off_the_start_of_ray_and_the_second_does() -> None:
+    relay = engine_ray._Relay(Recorder())
+    relay.on_early_signal(signal.SIGINT, None)
+    assert relay.ending
+    relay.on_early_signal(signal.SIGTERM, None)
+    with pytest.raises(StopRequested):
+        relay.on_early_signal(signal.SIGINT, None)
+
+
+def test_a_stop_that_breaks_the_start_of_ray_is_a_stop_and_no_mistake_of_the_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def connect(*_: object) -> None:
+        signal.raise_signal(signal.SIGTERM)
+        raise ConnectionError("the raylet is gone")
+
+    monkeypatch.setattr(engine_ray, "_connect", connect)
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "shutdown", lambda: None)
+    result = run(planned(CONFIG, 2), engine_options(tmp_path), Recorder(), endless)
+    assert result.interrupted
+    assert not result.failed
+    assert "Stopping as soon as Ray has started" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("changes", "device", "told"),
+    [
+        ({"cpus_per_trial": 1024.0}, "auto", "asks for 1024 CPUs and 0 GPUs; no machine here has both"),
+        ({"gpus_per_trial": 64.0}, "auto", "and 64 GPUs; no machine here has both"),
+        ({"gpus_per_trial": 0.0}, "cuda", "a trial gets no GPU"),
+        ({}, "meta", "device 'meta' cannot be used here"),
+    ],
+)
+def test_what_this_machine_cannot_give_is_told_before_anything_starts(
+    tmp_path: Path, changes: dict[str, Any], device: str, told: str
+) -> None:
+    options = engine_options(tmp_path)
+    options = dataclasses.replace(options, run=dataclasses.replace(options.run, device=device), **changes)
+    with pytest.raises(InputError, match=told):
+        check_here(options)
+    check_here(dataclasses.replace(options, address="auto"))  # a cluster's machines are not known before it is asked
+    check_here(engine_options(tmp_path))
 
 
 @pytest.mark.thorough

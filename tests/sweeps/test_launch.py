@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -123,7 +124,9 @@ def test_list_names_every_study_and_preset_with_its_number_of_trials(line: Line)
         assert study.question in out
         for preset in study.presets.values():
             assert preset.name in out
-            assert str(len(preset.methods) * len(preset.settings) * preset.seeds) in out
+            if preset.search is None:
+                assert str(len({trial.digest for trial in plan(preset)})) in out
+    assert re.search(r"quick +4 x 18 x 1 +56 ", out), "two searches of 8 + 1 share 4"
 
 
 @pytest.mark.parametrize("command", ["status", "report", "export", "sync", "compare", *STUDIES])
@@ -131,7 +134,7 @@ def test_every_command_has_help_with_an_example(line: Line, command: str) -> Non
     code, out, _ = line(command, "--help")
     assert code == 0
     assert f"Example: python -m sweeps.launch {command}" in " ".join(out.split())
-    assert all(len(row) <= 100 for row in out.splitlines())
+    assert all(len(row) <= 100 for row in out.splitlines() if "python -m" not in row)
 
 
 def test_a_launch_runs_the_plan_and_says_where_the_report_is(line: Line, tmp_path: Path, cache_dir: Path) -> None:
@@ -227,6 +230,50 @@ def test_dry_run_says_what_would_run_and_writes_nothing(line: Line, tmp_path: Pa
     assert "not measured yet" not in told
     with open_store(database_url(swept), create=False) as store:
         assert len(store.trials("robustness", LABEL)) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--cpus-per-trial", "1024"), "no machine here has both"),
+        (("--device", "meta"), "device 'meta' cannot be used here"),
+        (("--set", "config.protocols=fid/gen600-test9999-digits"), "split 'test' of data set 'digits' has 600"),
+        (("--set", "config.protocols=fid/gen600-val600-digits"), "unknown split of data set 'digits': 'val'"),
+        (("--set", "config.dataset=images-123"), "unknown data set 'images-123'"),
+        (("--out", ""), "is empty"),
+    ],
+)
+def test_a_dry_run_refuses_what_a_launch_refuses(
+    line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], told: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, _, err = line("robustness", *arguments, "--dry-run")
+    assert code == 2
+    assert told in err
+    assert line("robustness", *arguments) == (code, "", err)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_shortened_label_is_a_preset_for_every_command(
+    line: Line, swept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "~" in LABEL
+    monkeypatch.chdir(tmp_path)
+    assert line("status", "robustness", "--preset", LABEL, "--out", swept)[0] == 0
+    code, told, _ = line("compare", "robustness", swept, swept, "--preset", LABEL)
+    assert code == 0
+    assert told.startswith("equal: 2 trials")
+    code, told, _ = line("robustness", "--preset", LABEL, *SMALL[-8:], "--dry-run", "--out", swept)
+    assert code == 0
+    assert "0 trials to run, 2 already done" in told
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_the_example_of_every_study_is_one_that_works(line: Line, study: str) -> None:
+    _, told, _ = line(study, "--help")
+    (example,) = re.findall(r"Example: (python -m sweeps\.launch .*? --seeds 3)", " ".join(told.split()))
+    code, _, err = line(*shlex.split(example)[3:], "--dry-run")
+    assert code == 0, err
 
 
 def test_status_shows_the_cells_and_export_writes_every_number(line: Line, tmp_path: Path, swept: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -81,6 +82,14 @@ def test_the_methods_of_a_plugin_join_those_of_the_preset(line: Line, tmp_path: 
     assert "mine " in told
     assert not (tmp_path / "runs").exists()
     assert f"{len(preset.methods)} trials to run" in line(*arguments)[1]
+
+
+def test_the_methods_of_a_plugin_join_a_search(line: Line, tmp_path: Path) -> None:
+    fields = 'gamma: float = 3.0\nsearched = {"gamma": (0.1, 10.0)}'
+    plugin = write(tmp_path, penalty("value = self.gamma * value", fields=fields))
+    code, told, err = line("tuning", "--plugin", plugin, "--dry-run", "--out", tmp_path / "runs")
+    assert code == 0, err
+    assert len(re.findall(r"^ *mine ", told, re.MULTILINE)) == len(re.findall(r"^ *wgan-gp ", told, re.MULTILINE)) > 0
 
 
 def test_the_code_is_kept_and_named_in_configs_and_on_the_page(swept: Path) -> None:

@@ -1,0 +1,73 @@
+"""What --dry-run says: what would run, and how long it would take."""
+
+import contextlib
+
+import click
+
+from sweeps.commands.options import Place
+from sweeps.costs import CostEstimate, estimate
+from sweeps.engine import num_slots
+from sweeps.progress_tables import plain_table, show
+from sweeps.store import ResultStore, open_store
+from sweeps.study import PlannedTrial
+from sweeps.sweep import Sweep, device_kind, in_order
+from sweeps.until_decided import Candidates
+from sweeps.wording import counted, duration
+
+
+def tell_dry_run(sweep: Sweep, place: Place, *, is_default_database: bool) -> None:
+    """Say what would run and how long it would take."""
+    exists = not is_default_database or (place.out / "results.db").exists()
+    with open_store(place.database, create=False) if exists else contextlib.nullcontext() as store:
+        sweep = sweep.proposed(store)
+        candidates = _candidates(sweep, store)
+        later = {} if candidates is None else {trial.digest: trial for trial in candidates.at_most()}
+        everything = {**sweep.planned, **later}
+        states = {} if store is None else store.known_states(everything)
+        todo = [trial for digest, trial in everything.items() if digest not in states or not states[digest].finished]
+        estimated = CostEstimate(seconds=dict.fromkeys(everything), unmeasured=())
+        if store is not None:
+            estimated = estimate(todo, store.expected_costs(), device=device_kind(sweep.engine))
+    missing = [trial for trial in todo if trial.digest in sweep.planned]
+    cells = [
+        [trial.method, trial.setting, trial.seed, _cost_text(estimated, trial)]
+        for trial in in_order(missing, estimated)
+    ]
+    if cells:
+        show(plain_table(("method", "setting", "seed", "expected"), cells, title="Trials to run"))
+    click.echo(f"{counted(len(missing), 'trial')} to run, {len(sweep.planned) - len(missing)} already done.")
+    if sweep.to_come:
+        click.echo(f"{counted(sweep.to_come, 'more trial')} will be proposed from the results of these.")
+    click.echo(_expected_text(estimated.of(missing), num_slots(sweep.engine)))
+    if candidates is not None:
+        first, last = candidates.looks.first, candidates.looks.last
+        more = [trial for trial in todo if trial.digest not in sweep.planned]
+        click.echo(
+            f"Then {counted(len(candidates.claims), 'claim')} judged after every seed from {first} to {last}, and more "
+            f"seeds only for those still open: at most {counted(len(more), 'trial')} more."
+        )
+        click.echo(_expected_text(estimated.of(more), num_slots(sweep.engine)))
+
+
+def _candidates(sweep: Sweep, store: ResultStore | None) -> Candidates | None:
+    """The claims that further seeds may decide; None where no further seeds are asked for."""
+    if sweep.until is None:
+        return None
+    known = None if store is None else store.looks(*sweep.key)
+    return Candidates.of(sweep.study, sweep.preset, sweep.trials, sweep.until, known)
+
+
+def _cost_text(estimated: CostEstimate, trial: PlannedTrial) -> str:
+    seconds = estimated.seconds[trial.digest]
+    return "not measured yet" if seconds is None else duration(seconds)
+
+
+def _expected_text(estimated: CostEstimate, slots: int) -> str:
+    """What the missing trials will take, and what of that is not known."""
+    if not estimated.seconds:
+        return "Nothing would run."
+    wall_s = estimated.wall_s(slots)
+    if wall_s is None:
+        return "The time cannot be told: no comparable trial has been measured in this database."
+    text = f"Expected: {duration(wall_s)} with {slots} at a time ({duration(estimated.known_s)} one after another)."
+    return f"{text}\n{estimated.explanation}".rstrip()
