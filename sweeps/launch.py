@@ -3,9 +3,10 @@
 import importlib
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from types import FrameType
 
-from sweeps.signals import UNFINISHED, interrupt, signals_handled
+from sweeps.signals import UNFINISHED, StopRequested, interrupt, signals_handled
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -14,10 +15,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with signals_handled(interrupt):
         try:
             # Importing takes seconds, in which a stop must be as clean as later.
-            code: int = importlib.import_module("sweeps.commands.line").run(typed)
+            run = _imported()
+            code: int = run(typed)
         except KeyboardInterrupt:
             return _stopped(typed)
         return code
+
+
+def _imported() -> Callable[[list[str]], int]:
+    """The command line. A stop waits until it is imported: libraries swallow what is raised half-way in them, and then
+    fail otherwise. A second one does not wait.
+    """
+    asked: list[int] = []
+
+    def remember(number: int, frame: FrameType | None) -> None:
+        if asked:
+            interrupt(number, frame)
+        asked.append(number)
+
+    with signals_handled(remember):
+        run: Callable[[list[str]], int] = importlib.import_module("sweeps.commands.line").run
+    if asked:
+        raise StopRequested
+    return run
 
 
 def _stopped(typed: Sequence[str]) -> int:

@@ -25,9 +25,10 @@ from sweeps.variation import parse_overrides, vary
 # Four trials of two methods with eight evaluations each: enough to be caught in the middle.
 CHANGES = ["config.updates=80", "config.evaluate_every=10", "config.batch_size=16",
            "config.generator_batch_size=16", "config.protocols=fid/gen600-test600-digits"]  # fmt: skip
-SWEEP = ["robustness", "--methods", "sn,r1", "--settings", "B,C", "--seeds", "1", "--no-mlflow",
+STUDY = "cost"  # its report has the fewest figures
+SWEEP = [STUDY, "--methods", "sn,r1", "--settings", "B,C", "--seeds", "1", "--no-mlflow",
          *(part for change in CHANGES for part in ("--set", change))]  # fmt: skip
-LABEL = next(iter(vary(STUDIES["robustness"], "quick", parse_overrides(CHANGES)).presets))
+LABEL = next(iter(vary(STUDIES[STUDY], "quick", parse_overrides(CHANGES)).presets))
 LONGEST_S = 100
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -111,8 +112,8 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory, cache_dir: Path) -> 
 
 def differences(one: Path, other: Path) -> list[str]:
     with open_store(database_url(one), create=False) as left, open_store(database_url(other), create=False) as right:
-        assert len(left.evaluations("robustness", LABEL)) == 4 * 8
-        return compare(left, right, "robustness", LABEL, left_dir=one, right_dir=other)
+        assert len(left.evaluations(STUDY, LABEL)) == 4 * 8
+        return compare(left, right, STUDY, LABEL, left_dir=one, right_dir=other)
 
 
 def test_a_sweep_whose_driver_and_ray_were_killed_is_finished_by_launching_again(
@@ -144,7 +145,7 @@ def test_a_trial_whose_worker_was_killed_goes_on_from_its_checkpoint(
     assert "lost an attempt and is tried again" in out
     assert differences(uninterrupted, tmp_path) == []
     with open_store(database_url(tmp_path), create=False) as store:
-        assert sorted(store.trials("robustness", LABEL)["num_attempts"]) == [1, 1, 1, 2]
+        assert sorted(store.trials(STUDY, LABEL)["num_attempts"]) == [1, 1, 1, 2]
     with sqlite3.connect(tmp_path / "results.db") as database:
         errors = [row[0] for row in database.execute("SELECT error FROM attempts WHERE error != ''")]
     assert len(errors) == 1
@@ -160,6 +161,7 @@ def title(process: psutil.Process) -> str:
     return words[0] if words and words[0].startswith("ray::") else ""
 
 
+@pytest.mark.thorough
 def test_ctrl_c_stops_within_ten_seconds_and_says_how_to_go_on(
     start: Start, tmp_path: Path, uninterrupted: Path
 ) -> None:
@@ -174,13 +176,14 @@ def test_ctrl_c_stops_within_ten_seconds_and_says_how_to_go_on(
     again = shlex.join(["python", "-m", "sweeps.launch", *SWEEP, "--out", str(tmp_path)])
     assert again in err
     with open_store(database_url(tmp_path), create=False) as store:
-        assert set(store.states("robustness", LABEL).values()) <= {"completed", "queued"}
+        assert set(store.states(STUDY, LABEL).values()) <= {"completed", "queued"}
 
     code, _, err = ended(start(*shlex.split(again)[3:-2], out=tmp_path))
     assert code == 0, err
     assert differences(uninterrupted, tmp_path) == []
 
 
+@pytest.mark.thorough
 def test_ctrl_c_while_ray_starts_is_a_clean_stop(start: Start, tmp_path: Path) -> None:
     process = start(*SWEEP, out=tmp_path)
     deadline = time.monotonic() + LONGEST_S
@@ -204,7 +207,7 @@ def program(process: psutil.Process) -> str:
 
 
 def test_a_second_launch_into_the_same_folder_is_refused(start: Start, tmp_path: Path) -> None:
-    with open_store(database_url(tmp_path)) as store, only_launch(tmp_path, store, f"robustness-{LABEL}"):
+    with open_store(database_url(tmp_path)) as store, only_launch(tmp_path, store, f"{STUDY}-{LABEL}"):
         code, _, err = ended(start(*SWEEP, out=tmp_path))
     assert code == 2
     assert "already running in" in err

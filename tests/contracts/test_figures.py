@@ -32,7 +32,14 @@ STORIES = {
 
 
 # Of the others a figure is prepared and described; that a description becomes a file, these show.
-WRITTEN = ("full", "empty", "one-trial", "all-diverged", "unfinished", "searched")
+WRITTEN = (
+    "full",
+    "searched",
+    *(
+        pytest.param(story, marks=pytest.mark.thorough)
+        for story in ("empty", "one-trial", "all-diverged", "unfinished")
+    ),
+)
 
 
 @pytest.fixture(scope="module")

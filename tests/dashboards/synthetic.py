@@ -120,9 +120,11 @@ class Sweep:
     def frames(self) -> StudyFrames:
         return StudyFrames.read(self.store, self.study, self.preset, self.folder)
 
-    def report(self, folder: Path | None = None) -> Path:
+    def report(self, folder: Path | None = None, figures: tuple[str, ...] = ()) -> Path:
+        """The page, with some figures or all."""
+        study = replace(self.study, figures=figures)
         folder = folder or self.folder / "report"
-        return write_report(self.store, self.study, self.preset, storage_dir=self.folder, folder=folder)
+        return write_report(self.store, study, self.preset, storage_dir=self.folder, folder=folder)
 
 
 def open_sweep(folder: Path, preset: Preset, story: Story | None, claims: tuple[Claim, ...] = (CLAIM,)) -> Sweep:

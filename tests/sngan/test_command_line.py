@@ -1,13 +1,10 @@
 """python -m sngan as a person types it."""
 
-import io
 import json
 import math
 import signal
 import subprocess
 import sys
-from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,7 +13,6 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from sngan.__main__ import run
 from sngan.checkpoints import save_checkpoint
 from sngan.commands import progress
 from sngan.commands.data import floor
@@ -29,23 +25,7 @@ from sngan.metrics.protocols import PROTOCOLS
 from sngan.metrics.samples import Progress
 from sngan.models import ARCHITECTURES
 from sngan.regularizers import REGULARIZERS
-
-
-@dataclass(frozen=True)
-class Done:
-    """What a command answered."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-def sngan(*arguments: str) -> Done:
-    """The command line within this process: starting Python and torch for every mistake would take minutes."""
-    out, err = io.StringIO(), io.StringIO()
-    with redirect_stdout(out), redirect_stderr(err):
-        code = run(arguments)
-    return Done(code, out.getvalue(), err.getvalue())
+from tests.sngan.typed import sngan
 
 
 def test_list_shows_every_registry() -> None:

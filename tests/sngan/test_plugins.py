@@ -1,7 +1,6 @@
 """Regularizers of one's own: loaded, checked by the contract, part of the trial's identity, refused by name."""
 
 import dataclasses
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from sngan.plugins.checking import findings, refuse_broken
 from sngan.plugins.loading import Plugin, loaded_plugins, use_plugins
 from sngan.regularizers import REGULARIZERS
 from tests.plugin_samples import HEAD, SOUND, TAIL, normalization, penalty, projection, reparametrization, write
+from tests.sngan.typed import sngan
 
 
 @pytest.fixture(autouse=True)
@@ -336,11 +336,6 @@ def test_a_field_without_default_is_told(tmp_path: Path) -> None:
 
 
 # As a person types it
-
-
-def sngan(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "sngan", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def test_check_says_what_passed_and_what_failed(tmp_path: Path) -> None:

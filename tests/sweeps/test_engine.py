@@ -353,7 +353,7 @@ class Stopping(Recorder):
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("cluster")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.thorough)])
 def test_ray_stops_within_seconds_and_blames_no_trial(tmp_path: Path, number: signal.Signals) -> None:
     recorder, before = Stopping(number), [signal.getsignal(each) for each in STOP_SIGNALS]
     result = run(planned(CONFIG, 4), engine_options(tmp_path), recorder, endless)

@@ -43,6 +43,7 @@ def test_importance_of_an_additive_function_is_its_known_share_of_the_variance()
         assert low - 0.06 <= share <= high + 0.06
 
 
+@pytest.mark.thorough
 def test_importance_weighs_a_logarithmic_range_by_its_logarithm() -> None:
     """f = (2 u + b) / 3 with alpha = 1e-5 * 1000^u: shares 0.8 and 0.2 as for plain u, whatever alpha's values are."""
     plain = {**cube("u", "b"), "n_dis": Choice(options=(1, 5))}

@@ -91,6 +91,7 @@ def test_bands_of_profiles_agree_with_rliable(rliable: Any) -> None:
     np.testing.assert_allclose([ours.low, ours.high], theirs, atol=1 / 60 + 1e-9)
 
 
+@pytest.mark.thorough
 def test_intervals_of_improvement_agree_with_rliable(rliable: Any) -> None:
     """Against runs that are alike within a setting, for which it does not matter whether seeds are paired."""
     first = numpy_stream(24, "bootstrap").random((6, 10))

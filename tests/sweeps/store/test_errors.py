@@ -198,6 +198,7 @@ def test_a_full_disk_keeps_what_was_stored(tmp_path: Path) -> None:
         store.register(STUDY, PRESET, {}, many_trials(2000))
 
 
+@pytest.mark.thorough
 def test_files_that_may_not_grow(tmp_path: Path) -> None:
     """The operating system's refusal to write, in a process of its own."""
     program = """

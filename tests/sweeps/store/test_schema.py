@@ -255,6 +255,7 @@ def _process(url: str, study: str, ready: "multiprocessing.synchronize.Barrier")
         filled(store, study)
 
 
+@pytest.mark.thorough
 def test_two_processes_create_and_fill_the_same_store_at_once(url: str) -> None:
     context = multiprocessing.get_context("spawn")
     ready = context.Barrier(2)
