@@ -116,6 +116,7 @@ def differences(one: Path, other: Path) -> list[str]:
         return compare(left, right, STUDY, LABEL, left_dir=one, right_dir=other)
 
 
+@pytest.mark.thorough
 def test_a_sweep_whose_driver_and_ray_were_killed_is_finished_by_launching_again(
     start: Start, tmp_path: Path, uninterrupted: Path
 ) -> None:
@@ -225,6 +226,7 @@ def test_sigterm_while_everything_is_still_being_imported_is_a_clean_stop(start:
     assert "Traceback" not in err
 
 
+@pytest.mark.thorough
 def test_a_database_of_another_version_is_refused(start: Start, tmp_path: Path, uninterrupted: Path) -> None:
     with sqlite3.connect(uninterrupted / "results.db") as source, sqlite3.connect(tmp_path / "results.db") as copy:
         source.backup(copy)
