@@ -55,6 +55,7 @@ from sweeps.study import PlannedTrial  # noqa: E402
 
 _OBJECT_STORE_BYTES = 100 * 2**20  # results are small; Ray's minimum is 75 MB
 _CONNECT_TIMEOUT_S = 10
+_STDERR = 2  # a signal handler writes to it directly: sys.stderr may be amid a write of its own
 _LONGEST_SOCKET_FOLDER = 40  # characters; Ray adds 60 for its sockets, which end at 107
 
 
@@ -230,7 +231,7 @@ class _Relay(tune.Callback):  # type: ignore[misc]  # Ray has no types
         if self.stopping and number == signal.SIGINT:
             interrupt(number, frame)
         if not self.stopping:
-            os.write(sys.stderr.fileno(), b"Stopping as soon as Ray has started, in some seconds ...\n")
+            os.write(_STDERR, b"Stopping as soon as Ray has started, in some seconds ...\n")
         self.stopping = True
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:

@@ -32,8 +32,6 @@ set_option = click.option(
     metavar="config.KEY=VALUE",
     help="Change a field of every trial's config (repeatable). The results are kept apart, under their own label.",
 )
-
-
 _out = click.option(
     "--out",
     type=GivenPath(),
@@ -128,9 +126,11 @@ def find_place(
     found = STUDIES[study]
     absolute = out.expanduser().absolute()
     url = database or database_url(absolute)
-    name, changes = preset or next(iter(found.presets)), dict[str, Any](parse_overrides(overrides))
+    name = preset or next(iter(found.presets))
+    changes: dict[str, Any] = {**parse_overrides(overrides)}
     if is_shortened(name):
-        name, changes = name.partition("+")[0], {**_stored_changes(study, name, url), **changes}
+        changes = {**_stored_changes(study, name, url), **changes}
+        name, *_ = name.split("+")
     varied = vary(found, name, changes)
     return Place(
         study=varied,
@@ -148,7 +148,7 @@ def _stored_changes(study: str, label: str, database: str) -> dict[str, Any]:
     descriptions = rows[(rows["study"] == study) & (rows["preset"] == label)]["description"]
     if descriptions.empty:
         known = rows[rows["study"] == study]["preset"]
-        raise unknown(f"shortened label of study {study!r} here:", label, [name for name in known if "~" in name])
+        raise unknown(f"shortened label of study {study!r} here:", label, filter(is_shortened, known))
     launched = json.loads(descriptions.iloc[0])["preset"]
     return {key: launched["config"][key] for key in launched["changed"]}
 
