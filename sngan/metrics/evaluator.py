@@ -24,7 +24,7 @@ from sngan.metrics.measuring import (
     prepare_reference,
     reads_real_features,
 )
-from sngan.metrics.protocols import Protocol, check_conditional, parse
+from sngan.metrics.protocols import Protocol, check_conditional, check_splits, parse
 from sngan.metrics.samples import Needs, Progress, RealSample, Sample, StreamedSample
 from sngan.metrics.streaming import Clock, Generate, stream
 from sngan.results import RunOptions, Score
@@ -50,6 +50,7 @@ class Evaluator:
 
     def __init__(self, protocols: Sequence[str], dataset: Dataset, options: RunOptions) -> None:
         parsed = [parse(name) for name in dict.fromkeys(protocols)]
+        check_splits(parsed, dataset.name, {name: len(split) for name, split in dataset.splits.items()})
         self._dataset = dataset
         self._device = options.device
         self._extractors = {name: load_extractor(name, options) for name in dict.fromkeys(p.extractor for p in parsed)}
@@ -67,8 +68,6 @@ class Evaluator:
         return {name: extractor.identity for name, extractor in self._extractors.items()}
 
     def _can_measure(self, protocol: Protocol) -> bool:
-        if protocol.split:
-            self._real_sample(protocol.extractor, protocol.split).check(protocol.num_real)
         if protocol.by_class:
             self._check_classes(protocol)
         if protocol.metric != "is" or self._extractors[protocol.extractor].has_logits:

@@ -202,14 +202,6 @@ class RealSample(Sample):
         labels = self._labels(self._dataset, self._split)
         return [int(count) for count in np.bincount(labels[:n], minlength=self._dataset.num_classes or 0)]
 
-    def check(self, n: int) -> None:
-        """Raise InputError unless the split has n images."""
-        if n > len(self):
-            raise InputError(
-                f"the protocol needs {n} real images, but split {self._split!r} of data set "
-                f"{self._dataset.name!r} has {len(self)}."
-            )
-
     def statistics(self, n: int) -> FeatureStatistics:
         """Mean and covariance of the features of the first n images."""
         if n not in self._statistics:
@@ -246,7 +238,7 @@ class RealSample(Sample):
         return self._stream(Needs(statistics=frozenset({n}))).statistics(n)
 
     def _cached(self, kind: str, n: int, compute: Callable[[], Arrays]) -> Arrays:
-        self.check(n)
+        assert n <= len(self), "checked by protocols.check_splits"
         split = self._split if self._label is None else f"{self._split}-class{self._label}-"
         label = f"{kind}-{split}{n}-{self._extractor.identity}"
         key = f"{kind} 1 {self._dataset.digest} {split} {n} {self._extractor.name} {self._extractor.hash}"
@@ -255,7 +247,7 @@ class RealSample(Sample):
     def _stream(self, needs: Needs) -> StreamedSample:
         """Show the images to the extractor."""
         n = needs.num_images
-        self.check(n)
+        assert n <= len(self), "checked by protocols.check_splits"
         part = self._split if self._label is None else f"{self._split} class {self._label}"
         what = f"{self._dataset.name} {part}, {n} real images, {self._extractor.name}"
         if not self._extractor.fast:
