@@ -17,8 +17,11 @@ from sngan.fields import decode, require
 from sngan.regularizers import REGULARIZERS, Regularizer
 
 LossName = Literal["non-saturating", "hinge", "wasserstein"]
+Precision = Literal["fp32", "tf32", "bf16"]
 # Raised by a change after which an equal config trains another network: results from before are then no longer found.
 TRAINING_VERSION = 1
+# Fields that came later, with the value that says what was done before there were any: it leaves digests as they were.
+_ADDED_SINCE: Mapping[str, Any] = {"precision": "fp32"}
 Conditioning = Literal["none", "projection", "concat", "auxiliary-classifier"]
 Initialization = Literal["normal-0.02", "lecun", "glorot", "glorot-residual", "orthonormal"]
 # The others are made from a matrix [d_out, d_in h w], which a transposed convolution's weight is not.
@@ -55,6 +58,9 @@ class TrialConfig:
     discriminator_forward : real and fake images in one "joint" forward or in two "separate" ones. The same for
         every method that treats images independently; for batch norm it decides what a batch is.
     generator_init, discriminator_init : distribution of the initial weights; biases start at 0.
+    precision : of matrix products and convolutions in training. "fp32"; "tf32", factors rounded to 10 bits, on CUDA
+        devices only; "bf16", both networks in bfloat16 by autocast. Weights, optimizers, losses, penalties' norms,
+        sigmas and whatever is measured are fp32 always.
     evaluate_every : updates between evaluations (the last update is always evaluated).
     protocols : what is measured there, by the short names of sngan.metrics.protocols.
     """
@@ -82,6 +88,7 @@ class TrialConfig:
     discriminator_forward: Literal["joint", "separate"] = "joint"
     generator_init: GeneratorInitialization = "normal-0.02"
     discriminator_init: Initialization = "normal-0.02"
+    precision: Precision = "fp32"
     evaluate_every: int = 500
     protocols: tuple[str, ...] = ()
     seed: int = 0
@@ -116,7 +123,8 @@ class TrialConfig:
     def digest(self) -> str:
         """The trial's identity: 16 hex digits of the SHA-256 of TRAINING_VERSION and the config's canonical JSON."""
         canonical = type(self).from_dict(self.to_dict())  # by field types: 1 and 1.0 are the same alpha
-        text = json.dumps(canonical.to_dict(), sort_keys=True, separators=(",", ":"))
+        known = {key: value for key, value in canonical.to_dict().items() if _ADDED_SINCE.get(key, ...) != value}
+        text = json.dumps(known, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(f"{TRAINING_VERSION} {text}".encode()).hexdigest()[:16]
 
     def differences(self, other: Mapping[str, Any]) -> list[str]:

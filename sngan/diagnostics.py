@@ -24,7 +24,8 @@ from sngan.regularizers.power_iteration import advance_power_iterations
 from sngan.results import Diagnosis, Spectrum
 from sngan.seeding import numpy_stream, torch_stream
 from sngan.spectra import entropy_rank, operator_norm, singular_values, stable_rank
-from sngan.training import Draw, TrainState, judge_both
+from sngan.state import TrainState
+from sngan.training import Draw, judge_both
 
 # At most this many intervals between diagnoses, and optimizer steps of either network between two of them at least:
 # a diagnosis takes as long as two to three steps, and may cost 3 % of training.

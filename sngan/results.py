@@ -136,6 +136,7 @@ class RunOptions:
     checkpoint_every_s : seconds between checkpoints; there is one at every evaluation too.
     data_dir : folder with a data set's official files, for machines without internet.
     inception_weights : the extractor's weights, instead of the places that are searched.
+    cuda_graphs : on a CUDA device, updates are replayed as graphs.
     """
 
     cache_dir: Path
@@ -145,3 +146,4 @@ class RunOptions:
     checkpoint_every_s: float = 30.0
     data_dir: Path | None = None
     inception_weights: Path | None = None
+    cuda_graphs: bool = True

@@ -14,7 +14,8 @@ from torch import Tensor
 from sngan.datasets.batches import to_uint8
 from sngan.errors import InputError
 from sngan.seeding import torch_stream
-from sngan.training import Draw, TrainState
+from sngan.state import TrainState
+from sngan.training import Draw
 
 GRID = 8  # the sample grid is GRID x GRID images, more where a class more or less gets a column each
 _MOST_COLUMNS = 16

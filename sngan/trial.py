@@ -3,67 +3,39 @@
 import dataclasses
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
+from enum import Enum, auto
 from pathlib import Path
 
 import torch
 
 from sngan.checkpoints import checkpoint_path, load_any_checkpoint, load_checkpoint, save_checkpoint
 from sngan.config import TrialConfig
-from sngan.datasets import DATASETS, Dataset, is_user_set, open_dataset
-from sngan.devices import check_device, named_device
+from sngan.devices import check_device, check_precision, own_stream, set_up_torch
 from sngan.diagnostics import Probe, diagnose, diagnosed_updates
+from sngan.graphs import GraphedUpdate
+from sngan.inputs import open_training_set, start_state
 from sngan.metrics.evaluator import Evaluator, cached_evaluator
-from sngan.metrics.protocols import check_conditional, check_splits, parse
 from sngan.metrics.samples import Progress
-from sngan.models import ARCHITECTURES, condition_of
 from sngan.results import Diagnosis, Evaluation, Outcome, Report, RunOptions, Score
 from sngan.sampling import generate, save_grid
-from sngan.training import TrainState, train
+from sngan.state import TrainState
+from sngan.training import train
 
 # Training comes up for air this often, to see whether a checkpoint is due.
 _UPDATES_PER_STRETCH = 10
+WAIT_S = 1e-4  # how long whoever has nothing to do but wait for a device leaves the processor to others
 
 
-def check_names(config: TrialConfig, device: str) -> None:
-    """Raise InputError for a data set, architecture, protocol or device that does not exist, for a width factor that
-    does not suit the architecture, and for a data set of the catalog that does not suit the trial or its protocols.
-    Opens nothing.
-    """
-    architecture = ARCHITECTURES[config.architecture]
-    architecture.widths(config.width_factor)
-    protocols = [parse(name) for name in config.protocols]
-    if not is_user_set(config.dataset):
-        entry = DATASETS[config.dataset]
-        architecture.check(entry.image_size)
-        condition_of(config, entry.num_classes)
-        check_splits(protocols, entry.name, entry.num_images)
-    check_conditional(protocols, conditional=config.conditioning != "none")
-    if device != "auto":
-        named_device(device)
+class Step(Enum):
+    """What a trial did before it let others have their turn."""
+
+    TRAINED = auto()
+    WAITING = auto()  # for the device, which has enough to do
 
 
-def describe_inputs(config: TrialConfig, options: RunOptions) -> dict[str, str]:
-    """What a trial's numbers depend on beside its config: content hashes of the data set and the extractors.
-
-    Prepares the data set where that has not been done. Raises InputError for whatever would stop the trial.
-    """
-    device = check_device(options.device)
-    dataset = _open(config, options)
-    _start(config, dataset, device)
-    evaluator = cached_evaluator(config.protocols, dataset, options)
-    extractors = {f"extractor_{name}": identity for name, identity in evaluator.extractors.items()}
-    return {"dataset": dataset.name, "dataset_digest": dataset.digest, **extractors}
-
-
-def prepare_references(config: TrialConfig, options: RunOptions, progress: Progress) -> None:
-    """Have ready what a trial's numbers are compared with: measured once per machine, by Inception on a CPU in minutes.
-
-    `run_trial` does the same at its first evaluation, without a word. Raises InputError as it does.
-    """
-    set_up_torch(options)
-    cached_evaluator(config.protocols, _open(config, options), options).prepare(progress)
+Steps = Generator[Step, None, Outcome]
 
 
 def run_trial(config: TrialConfig, options: RunOptions, report: Report) -> Outcome:
@@ -77,13 +49,31 @@ def run_trial(config: TrialConfig, options: RunOptions, report: Report) -> Outco
     damaged or another config's, a data set that cannot be opened, weights that are missing, a full disk.
     """
     set_up_torch(options)
-    run = _Run(config, options)
+    with own_stream(check_device(options.device)):
+        steps = trial_steps(config, options, report)
+        while True:
+            try:
+                if next(steps) is Step.WAITING:
+                    time.sleep(WAIT_S)
+            except StopIteration as end:
+                outcome: Outcome = end.value
+                return outcome
+
+
+def trial_steps(
+    config: TrialConfig, options: RunOptions, report: Report, clock: Callable[[], float] = time.perf_counter
+) -> Steps:
+    """What `run_trial` does, a few updates at a time: a generator, so that trials can take turns in one process.
+
+    clock : seconds that count as this trial's. The caller has set up torch, and goes on in the same CUDA stream.
+    """
+    run = _Run(config, options, clock)
     for evaluation in run.evaluations:
         report(evaluation)
 
     while run.outcome is None:
         target = run.next_evaluation()
-        run.train_until(target)
+        yield from run.train_until(target)
 
         # Divergence ends the trial before anything is measured.
         means = run.means()
@@ -115,8 +105,8 @@ def evaluate_checkpoint(
     set_up_torch(options)
     saved = load_any_checkpoint(path)
     config = TrialConfig.from_dict(saved["config"])
-    dataset = _open(config, options)
-    state = _start(config, dataset, check_device(options.device))
+    dataset = open_training_set(config, options)
+    state = start_state(config, dataset, check_device(options.device))
     state.update = saved["training"]["update"]
     state.generator.load_state_dict(saved["training"]["generator"])
     evaluator = Evaluator(protocols, dataset, options)
@@ -127,12 +117,18 @@ def evaluate_checkpoint(
 class _Run:
     """A trial in progress: the train state, the evaluations so far, the diagnoses since the last one and the clock."""
 
-    def __init__(self, config: TrialConfig, options: RunOptions) -> None:
+    def __init__(self, config: TrialConfig, options: RunOptions, clock: Callable[[], float]) -> None:
         self.config = config
         self.options = options
-        self.dataset = _open(config, options)
+        self._now = clock
+        self.dataset = open_training_set(config, options)
         self.split = self.dataset.splits["train"]
-        self.state = _start(config, self.dataset, check_device(options.device))
+        device = check_device(options.device)
+        check_precision(config.precision, device)
+        self.state = start_state(config, self.dataset, device)
+        self.graphed: GraphedUpdate | None = None
+        if device.type == "cuda" and options.cuda_graphs:
+            self.graphed = GraphedUpdate(self.state, self.split.images, self.split.labels)
         self.evaluator = cached_evaluator(config.protocols, self.dataset, options)
         self.probe = Probe.of(self.state, self.split)
         self.evaluations: list[Evaluation] = []
@@ -152,15 +148,37 @@ class _Run:
         done = self.evaluations[-1].update if self.evaluations else 0
         return min((done // every + 1) * every, self.config.updates)
 
-    def train_until(self, target: int) -> None:
+    def train_until(self, target: int) -> Generator[Step, None, None]:
         """Train up to `target` updates, with diagnoses on the way, saving a checkpoint whenever one is due."""
         while self.state.update < target:
             stretch = min(self.state.update + _UPDATES_PER_STRETCH, target, self.diagnose_if_due())
             with self._clock("train_s"):
-                train(self.state, self.split.images, stretch, self.split.labels)
+                if self.graphed is None:
+                    train(self.state, self.split.images, stretch, self.split.labels)
+                    yield Step.TRAINED
+                else:
+                    yield from self._train_graphed(self.graphed, stretch)
             if time.monotonic() - self._saved_at > self.options.checkpoint_every_s:
                 self.save()
+        with self._clock("train_s"):
+            yield from self._until_done()
         self.diagnose_if_due()
+
+    def _train_graphed(self, graphed: GraphedUpdate, until: int) -> Generator[Step, None, None]:
+        """Queue the updates one by one; whoever shares the device has a turn after each."""
+        while self.state.update < until:
+            while not graphed.ready:
+                yield Step.WAITING
+            train(self.state, self.split.images, self.state.update + 1, self.split.labels, perform=graphed)
+            yield Step.TRAINED
+
+    def _until_done(self) -> Generator[Step, None, None]:
+        """Let others have their turns until the device has done all that this trial has queued."""
+        if self.state.device.type == "cuda":
+            done = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            done.record()
+            while not done.query():  # type: ignore[no-untyped-call]
+                yield Step.WAITING
 
     def diagnose_if_due(self) -> int:
         """Make the diagnosis of this update, if there is one and it has not been made; return the next one's update."""
@@ -271,9 +289,9 @@ class _Run:
 
     @contextmanager
     def _clock(self, name: str) -> Iterator[None]:
-        start = time.perf_counter()
+        start = self._now()
         yield
-        setattr(self, name, getattr(self, name) + time.perf_counter() - start)
+        setattr(self, name, getattr(self, name) + self._now() - start)
 
 
 def _scores(evaluator: Evaluator, state: TrainState) -> tuple[Score, ...]:
@@ -283,28 +301,3 @@ def _scores(evaluator: Evaluator, state: TrainState) -> tuple[Score, ...]:
         return generate(state, num, label=label)
 
     return evaluator.evaluate(lambda num: generate(state, num), None if state.num_classes is None else of_class)
-
-
-def set_up_torch(options: RunOptions) -> None:
-    """Threads as asked for, and float32 that is float32: cuDNN would round a convolution's inputs to 10 bits (TF32).
-
-    Raises InputError for a device that cannot be used.
-    """
-    check_device(options.device)
-    torch.set_num_threads(options.num_threads)
-    torch.backends.cudnn.allow_tf32 = False
-
-
-def _open(config: TrialConfig, options: RunOptions) -> Dataset:
-    return open_dataset(config.dataset, cache_dir=options.cache_dir, data_dir=options.data_dir)
-
-
-def _start(config: TrialConfig, dataset: Dataset, device: torch.device) -> TrainState:
-    labelled = dataset.splits["train"].labels is not None  # a set may have classes and train on images without
-    return TrainState.start(
-        config,
-        channels=dataset.channels,
-        image_size=dataset.image_size,
-        num_classes=dataset.num_classes if labelled else None,
-        device=device,
-    )

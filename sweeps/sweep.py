@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from sngan.errors import InputError
-from sngan.trial import describe_inputs
+from sngan.inputs import describe_inputs
 from sweeps import plugins, provenance
 from sweeps.board import Board, latest_values
 from sweeps.claims import Verdict

@@ -8,10 +8,10 @@ from sngan.commands import options as shared
 from sngan.commands.progress import bar, measuring_bar, open_with_bar
 from sngan.commands.trials import NOTHING_MEASURED
 from sngan.datasets import DATASETS, prepare_images
+from sngan.devices import set_up_torch
 from sngan.errors import InputError, unknown
 from sngan.metrics.evaluator import Evaluator
 from sngan.results import RunOptions
-from sngan.trial import set_up_torch
 
 
 @click.command()

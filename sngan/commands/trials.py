@@ -16,12 +16,13 @@ from sngan.datasets import DATASETS
 from sngan.devices import check_device
 from sngan.errors import InputError
 from sngan.fields import assignments
+from sngan.inputs import check_names, prepare_references
 from sngan.methods import METHODS, SETTINGS, check_kept
 from sngan.models import ARCHITECTURES
 from sngan.plugins.checking import refuse_broken
 from sngan.plugins.loading import use_plugins
 from sngan.results import Evaluation, RunOptions
-from sngan.trial import check_names, evaluate_checkpoint, prepare_references, run_trial
+from sngan.trial import evaluate_checkpoint, run_trial
 
 NOTHING_MEASURED = "nothing was measured: the weights have no class layer, which the Inception Score needs."
 

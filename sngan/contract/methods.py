@@ -13,7 +13,8 @@ from sngan.errors import one_line
 from sngan.methods import Method
 from sngan.regularizers.base import raw_weight, weighted_layers
 from sngan.seeding import numpy_stream
-from sngan.training import TrainState, train
+from sngan.state import TrainState
+from sngan.training import train
 
 _SMALL = TrialConfig(
     batch_size=4,

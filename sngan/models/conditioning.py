@@ -125,9 +125,13 @@ class Head(nn.Module):
             self.classifier = nn.Linear(num_features, condition.num_classes)
 
     def forward(self, features: Tensor, labels: Tensor | None) -> Judgement:
-        """The judgement of features [B, F]."""
-        logits: Tensor = self.dense(features).squeeze(1)
+        """The judgement of features [B, F]; of bfloat16 ones it is in fp32, for losses are made of it."""
+        logits: Tensor = _widened(self.dense(features).squeeze(1))
         if self.embedding is not None:
             assert labels is not None, _NO_LABELS
             logits = logits + (self.embedding(labels) * features).sum(1)
-        return Judgement(logits, None if self.classifier is None else self.classifier(features))
+        return Judgement(logits, None if self.classifier is None else _widened(self.classifier(features)))
+
+
+def _widened(logits: Tensor) -> Tensor:
+    return logits.to(torch.promote_types(logits.dtype, torch.float32))

@@ -11,6 +11,7 @@ hyperparameters, whose one method is its formula and whose docstring gives the e
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
@@ -136,6 +137,13 @@ def register(name: str) -> Callable[[R], R]:
         return cls
 
     return decorate
+
+
+def in_fp32(tensor: Tensor) -> AbstractContextManager[object]:
+    """A context in which matrix products with `tensor` are not rounded, in a network that is trained in bfloat16."""
+    device = tensor.device.type
+    rounding = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
+    return torch.autocast(device, enabled=False) if rounding else nullcontext()
 
 
 def weighted_layers(network: nn.Module) -> list[nn.Conv2d | nn.Linear]:

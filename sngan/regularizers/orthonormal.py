@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from sngan.fields import require
-from sngan.regularizers.base import Penalty, PenaltyInputs, register, weighted_layers
+from sngan.regularizers.base import Penalty, PenaltyInputs, in_fp32, register, weighted_layers
 
 
 @register("orthonormal")
@@ -35,5 +35,6 @@ class Orthonormal(Penalty):
 def distance_from_orthonormal(weight: Tensor) -> Tensor:
     """|G - I|_F^2 with G the smaller Gram matrix of the d_out x (d_in h w) matrix: a scalar."""
     matrix = weight.flatten(1)
-    gram = matrix @ matrix.t() if matrix.shape[0] <= matrix.shape[1] else matrix.t() @ matrix
+    with in_fp32(matrix):
+        gram = matrix @ matrix.t() if matrix.shape[0] <= matrix.shape[1] else matrix.t() @ matrix
     return (gram - torch.eye(len(gram), device=gram.device, dtype=gram.dtype)).square().sum()

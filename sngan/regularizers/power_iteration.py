@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from sngan.fields import require
-from sngan.regularizers.base import Reparametrization, raw_weight, weighted_layers
+from sngan.regularizers.base import Reparametrization, in_fp32, raw_weight, weighted_layers
 
 _EPSILON = 1e-12  # under the norms of u and v, as in the official code
 
@@ -82,9 +82,10 @@ class SigmaNormalized(nn.Module):
 
     def forward(self, weight: Tensor) -> Tensor:
         """The effective weight, of the shape of `weight`."""
-        if self.training and self.regularizer.advance == "per-forward":
-            self.advance_(weight)
-        return weight / self.sigma(weight)
+        with in_fp32(weight):
+            if self.training and self.regularizer.advance == "per-forward":
+                self.advance_(weight)
+            return weight / self.sigma(weight)
 
     def sigma(self, weight: Tensor) -> Tensor:
         """What the weight is divided by, a scalar."""

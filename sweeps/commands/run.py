@@ -10,9 +10,9 @@ import click
 from sngan.commands.options import GivenPath
 from sngan.errors import InputError
 from sngan.fields import require
+from sngan.inputs import check_names
 from sngan.places import default_cache_dir
 from sngan.results import RunOptions
-from sngan.trial import check_names
 from sweeps import tracking
 from sweeps.commands.dry_run import tell_dry_run
 from sweeps.commands.endings import tell_ending

@@ -20,7 +20,8 @@ from sngan.diagnostics import Probe, diagnose, diagnosed_updates
 from sngan.methods import METHODS, SETTINGS
 from sngan.seeding import numpy_stream
 from sngan.spectra import singular_values
-from sngan.training import TrainState, train
+from sngan.state import TrainState
+from sngan.training import train
 from sweeps.study import STUDIES
 from tests.benchmarks.machine import keep
 

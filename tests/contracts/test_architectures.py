@@ -24,7 +24,8 @@ from sngan.regularizers.base import weighted_layers
 from sngan.regularizers.power_iteration import advance_power_iterations
 from sngan.regularizers.spectral_norm import SpectralNorm
 from sngan.seeding import torch_stream
-from sngan.training import TrainState, train
+from sngan.state import TrainState
+from sngan.training import train
 
 CONDITIONINGS = get_args(Conditioning)
 NUM_CLASSES = 3

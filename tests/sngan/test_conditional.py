@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from sngan.config import Conditioning, TrialConfig
 from sngan.datasets import DATASETS, open_dataset
 from sngan.errors import InputError
+from sngan.inputs import check_names, describe_inputs
 from sngan.losses import with_class_loss
 from sngan.methods import METHODS
 from sngan.models import build_networks
@@ -25,8 +26,9 @@ from sngan.regularizers.r1 import R1
 from sngan.results import Evaluation, RunOptions
 from sngan.sampling import generate, save_grid
 from sngan.seeding import torch_stream
-from sngan.training import TrainState, _draw, train
-from sngan.trial import check_names, describe_inputs, evaluate_checkpoint, run_trial
+from sngan.state import TrainState
+from sngan.training import _draw, train
+from sngan.trial import evaluate_checkpoint, run_trial
 
 CONDITIONS = [kind for kind in get_args(Conditioning) if kind != "none"]
 NUM_CLASSES = 5

@@ -24,7 +24,8 @@ from sngan.regularizers.weight_norm import WeightNorm
 from sngan.results import Diagnosis
 from sngan.seeding import torch_stream
 from sngan.spectra import entropy_rank, operator_norm, singular_values, stable_rank
-from sngan.training import TrainState, train
+from sngan.state import TrainState
+from sngan.training import train
 
 LAYERS = 6  # of the small CNN's discriminator, the last one dense
 OTHER_FORMS = {

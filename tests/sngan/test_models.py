@@ -5,12 +5,12 @@ import torch
 
 from sngan.config import TrialConfig
 from sngan.errors import InputError
+from sngan.inputs import check_names
 from sngan.methods import METHODS
 from sngan.models import build_networks
 from sngan.models.initialization import INITIALIZERS, BlockConv2d
 from sngan.regularizers.base import weighted_layers
 from sngan.seeding import torch_stream
-from sngan.trial import check_names
 
 
 def num_parameters(network: torch.nn.Module) -> int:

@@ -11,7 +11,8 @@ from sngan.config import TrialConfig
 from sngan.datasets.batches import batch_indices
 from sngan.methods import METHODS
 from sngan.regularizers.base import weighted_layers
-from sngan.training import TrainState, train
+from sngan.state import TrainState
+from sngan.training import train
 
 
 @pytest.fixture(scope="module")

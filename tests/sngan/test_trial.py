@@ -15,14 +15,15 @@ from sngan.checkpoints import checkpoint_path, load_any_checkpoint, save_checkpo
 from sngan.config import TrialConfig
 from sngan.diagnostics import diagnosed_updates
 from sngan.errors import InputError
+from sngan.inputs import describe_inputs
 from sngan.methods import METHODS
 from sngan.metrics.evaluator import Evaluator
 from sngan.metrics.protocols import PROTOCOLS
 from sngan.regularizers.base import weighted_layers
 from sngan.regularizers.gradient_penalty import GradientPenalty
 from sngan.results import Evaluation, Outcome, RunOptions
-from sngan.training import TrainState
-from sngan.trial import describe_inputs, evaluate_checkpoint, run_trial
+from sngan.state import TrainState
+from sngan.trial import evaluate_checkpoint, run_trial
 
 
 def run(config: TrialConfig, options: RunOptions) -> tuple[Outcome, list[Evaluation]]:
