@@ -29,6 +29,8 @@ class EngineOptions:
         means "cuda" for a trial that was given a GPU, else "cpu".
     cpus_per_trial : a trial has as many torch threads, at least one.
     gpus_per_trial : a fraction lets trials share a GPU; None is 1 where there are GPUs, else 0.
+    trials_per_gpu : so many share a whole GPU in one process, where their kernels overlap (sngan.packing); fractions of
+        a GPU give every trial a process of its own.
     max_concurrent : trials at the same time, None for as many as fit.
     address : "none" starts Ray on this machine, "auto" uses the cluster that this machine belongs to, anything
         else is a cluster's address.
@@ -43,6 +45,7 @@ class EngineOptions:
     engine: EngineName = "ray"
     cpus_per_trial: float = 1.0
     gpus_per_trial: float | None = None
+    trials_per_gpu: int = 1
     max_concurrent: int | None = None
     address: str = "none"
     fresh_process: bool = False
@@ -59,6 +62,10 @@ class EngineOptions:
         gpus = self.gpus_per_trial or 0.0
         whole_or_part = 0 <= gpus <= 1 or float(gpus).is_integer()
         require(whole_or_part and 0 <= gpus <= 64, "GPUs per trial", gpus, "0 to 1, or a whole number up to 64")
+        require(1 <= self.trials_per_gpu <= 256, "trials per GPU", self.trials_per_gpu, "1 to 256")
+        if self.trials_per_gpu > 1 and (self.gpus_per_trial is not None or self.engine != "ray"):
+            other = "--gpus-per-trial" if self.engine == "ray" else f"--engine {self.engine}"
+            raise InputError(f"--trials-per-gpu has trials share a whole GPU in one process of Ray; leave out {other}.")
         concurrent = 1 if self.max_concurrent is None else self.max_concurrent
         require(concurrent >= 1, "max concurrent", concurrent, "1 or more")
         require(self.max_failures >= 0, "max failures", self.max_failures, "0 or more")
@@ -125,9 +132,10 @@ def num_slots(options: EngineOptions) -> int:
     cpus = machine_cpus(options)
     there = machine_gpus(options)
     gpus = gpus_of_a_trial(options, there)
-    fits = [int(cpus / options.cpus_per_trial)]
+    packed = options.trials_per_gpu
+    fits = [packed * int(cpus / options.cpus_per_trial)]
     if gpus:
-        fits.append(there * int(1 / gpus) if gpus <= 1 else int(there / gpus))
+        fits.append(packed * there * int(1 / gpus) if gpus <= 1 else int(there / gpus))
     if options.max_concurrent is not None:
         fits.append(options.max_concurrent)
     return max(1, min(fits))
@@ -153,6 +161,8 @@ def gpus_of_a_trial(options: EngineOptions, num_gpus: float) -> float:
 def gpus_where_there_are(options: EngineOptions, machines: Sequence[tuple[float, float]]) -> float:
     """GPUs per trial on `machines`, each with its CPUs and GPUs. Raises InputError where none has enough."""
     gpus = gpus_of_a_trial(options, max(there for _, there in machines))
+    if options.trials_per_gpu > 1 and not gpus:
+        raise InputError(f"--trials-per-gpu {options.trials_per_gpu}: no GPU is there, or wanted, to be shared.")
     if not any(cpus >= options.cpus_per_trial and there >= gpus for cpus, there in machines):
         most_cpus, most_gpus = (max(there) for there in zip(*machines, strict=True))
         raise InputError(

@@ -1,4 +1,4 @@
-"""The one door to Ray: every trial is a Ray Tune trial.
+"""The one door to Ray: every trial, or pack of trials that share a GPU, is a Ray Tune trial.
 
 Tune places trials, gives each its CPUs and share of a GPU, starts lost ones again and stops on a signal. Its own
 memory of an experiment is not used: the store knows what is finished, and our checkpoints how far a trial has
@@ -8,6 +8,7 @@ come.
 import contextlib
 import io
 import logging
+import math
 import os
 import shutil
 import signal
@@ -49,7 +50,7 @@ from sweeps.engine_interface import (  # noqa: E402
     machine_cpus,
     machine_gpus,
 )
-from sweeps.ray_worker import train_trial  # noqa: E402
+from sweeps.ray_worker import train_pack  # noqa: E402
 from sweeps.signals import STOP_SIGNALS, interrupt, signals_handled  # noqa: E402
 from sweeps.study import PlannedTrial  # noqa: E402
 
@@ -151,8 +152,9 @@ def _fit(
     scratch: Path,
 ) -> None:
     resources = _resources(options)
+    packs = _packs([trial.digest for trial in trials], options)
     train = tune.with_parameters(
-        train_trial,
+        train_pack,
         configs={trial.digest: trial.config.to_dict() for trial in trials},
         options=options.run_options(resources["gpu"]),
         plugins=options.plugins,
@@ -162,11 +164,11 @@ def _fit(
         logging.getLogger(name).setLevel(logging.CRITICAL)
     tuner = tune.Tuner(
         tune.with_resources(train, resources),
-        # One value after the other: Tune starts trials in this order.
-        param_space={"digest": tune.grid_search([trial.digest for trial in trials])},
+        # One value after the other: Tune starts packs in this order.
+        param_space={"pack": tune.grid_search(packs)},
         tune_config=tune.TuneConfig(
             reuse_actors=not options.fresh_process,
-            max_concurrent_trials=options.max_concurrent,
+            max_concurrent_trials=options.max_concurrent and max(1, options.max_concurrent // options.trials_per_gpu),
             trial_dirname_creator=_trial_folder,
         ),
         run_config=tune.RunConfig(
@@ -178,6 +180,13 @@ def _fit(
         ),
     )
     tuner.fit()
+
+
+def _packs(digests: Sequence[str], options: EngineOptions) -> list[list[str]]:
+    """Digests in their order, in packs as large as asked for, or smaller ones where that leaves no GPU idle."""
+    gpus = max(1, int(sum(node["Resources"].get("GPU", 0.0) for node in ray.nodes() if node["Alive"])))
+    size = min(options.trials_per_gpu, math.ceil(len(digests) / gpus))
+    return [list(digests[start : start + size]) for start in range(0, len(digests), size)]
 
 
 def _trial_folder(trial: Any) -> str:
@@ -252,7 +261,9 @@ class _Relay(tune.Callback):  # type: ignore[misc]  # Ray has no types
 
     def on_trial_result(self, trial: Any, result: dict[str, Any], **_info: Any) -> None:
         """A message from a worker: see `sweeps.ray_worker`."""
-        planned = self._trials[trial.config["digest"]]
+        planned = self._trials.get(result.get("digest", ""))
+        if planned is None or planned.digest in self.failed:  # Tune's own last word, or a pack's that is tried again
+            return
         if "attempt" in result:
             self._tell(self._listener.on_start, planned, Attempt(**result["attempt"]))
         elif "evaluation" in result:
@@ -274,11 +285,11 @@ class _Relay(tune.Callback):  # type: ignore[misc]  # Ray has no types
         self._on_error(trial, final=True)
 
     def _on_error(self, trial: Any, final: bool) -> None:
-        planned = self._trials[trial.config["digest"]]
-        # A worker that a stop has killed, or that was lost after its trial had ended, is no failure.
-        if not self.stopping and planned.digest not in self.finished:
-            error = self._errors.pop(planned.digest, None) or _lost_text(trial)
-            self._fail(planned, error, final=final)
+        for digest in trial.config["pack"]:
+            # A worker that a stop has killed, or that was lost after its trial had ended, is no failure.
+            if not self.stopping and digest not in self.finished | self.failed.keys():
+                error = self._errors.pop(digest, None) or _lost_text(trial)
+                self._fail(self._trials[digest], error, final=final)
 
     def _fail(self, planned: PlannedTrial, error: str, final: bool) -> None:
         if final:

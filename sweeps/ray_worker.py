@@ -1,4 +1,6 @@
-"""What a Ray worker does with a trial, and what it tells the driver: plain values only."""
+"""What a Ray worker does with a trial, or with several that share its GPU, and what it tells the driver: plain values
+only, each message with the digest of the trial that it is about.
+"""
 
 import gc
 from collections.abc import Mapping, Sequence
@@ -10,13 +12,14 @@ from ray import tune
 
 from sngan.config import TrialConfig
 from sngan.errors import InputError
+from sngan.packing import run_pack
 from sngan.plugins.loading import use_plugins
-from sngan.results import Evaluation, RunOptions
+from sngan.results import Evaluation, Outcome, RunOptions
 from sweeps.engine_interface import Attempt, RunTrial, error_text
 from sweeps.provenance import host_name, versions
 
 
-def train_trial(
+def train_pack(
     config: Mapping[str, Any],
     *,
     configs: Mapping[str, Any],
@@ -24,22 +27,59 @@ def train_trial(
     plugins: Sequence[Path],
     run_trial: RunTrial,
 ) -> None:
-    """Run the trial config["digest"]: Tune calls this in a worker, once per attempt."""
-    tune.report({"attempt": asdict(Attempt(host=host_name(), device=options.device, versions=versions()))})
+    """Run the trials whose digests are config["pack"], one or several: Tune calls this in a worker, once per attempt.
 
-    def report(evaluation: Evaluation) -> None:
-        tune.report({"evaluation": evaluation.to_dict()})
-
+    Where one of several fails the others go on; then the pack is tried again, in which those that have ended say so
+    from their checkpoints.
+    """
+    pack: Sequence[str] = config["pack"]
+    attempt = asdict(Attempt(host=host_name(), device=options.device, versions=versions()))
+    for digest in pack:
+        tune.report({"digest": digest, "attempt": attempt})
+    reporter = _Reporter()
     try:
         use_plugins(plugins)  # a config may name what they define
-        outcome = run_trial(TrialConfig.from_dict(configs[config["digest"]]), options, report)
-    except InputError as error:
-        tune.report({"input_error": error_text(error)})  # trying again would find the same mistake
-    except Exception as error:
-        tune.report({"error": error_text(error)})
-        raise  # for Tune to count the failure and start again
-    else:
-        tune.report({"outcome": asdict(outcome)})
+        chosen = [TrialConfig.from_dict(configs[digest]) for digest in pack]
+        if len(chosen) > 1:
+            run_pack(chosen, options, reporter)
+        else:
+            _run_one(chosen[0], options, reporter, run_trial)
+    except InputError as error:  # of all of them, such as a GPU that is too small
+        for digest in pack:
+            tune.report({"digest": digest, "input_error": error_text(error)})
     finally:
         if options.device != "cpu":
             gc.collect()  # trials that share the GPU need what cycles of garbage still hold
+    if reporter.error is not None:
+        raise reporter.error  # for Tune to count the failure and start again
+
+
+def _run_one(config: TrialConfig, options: RunOptions, reporter: "_Reporter", run_trial: RunTrial) -> None:
+    try:
+        outcome = run_trial(config, options, lambda evaluation: reporter.on_evaluation(config, evaluation))
+    except Exception as error:
+        reporter.on_error(config, error)
+    else:
+        reporter.on_outcome(config, outcome)
+
+
+class _Reporter:
+    """Tells the driver. `error` : the last one that may be gone when it is tried again."""
+
+    def __init__(self) -> None:
+        self.error: Exception | None = None
+
+    def on_evaluation(self, config: TrialConfig, evaluation: Evaluation) -> None:
+        """Send it."""
+        tune.report({"digest": config.digest, "evaluation": evaluation.to_dict()})
+
+    def on_outcome(self, config: TrialConfig, outcome: Outcome) -> None:
+        """Send it."""
+        tune.report({"digest": config.digest, "outcome": asdict(outcome)})
+
+    def on_error(self, config: TrialConfig, error: Exception) -> None:
+        """Send it; a mistake of the user's would be found again."""
+        final = isinstance(error, InputError)
+        tune.report({"digest": config.digest, "input_error" if final else "error": error_text(error)})
+        if not final:
+            self.error = error

@@ -83,6 +83,13 @@ def _run_options(command: Any) -> Any:
             click.option(
                 "--gpus-per-trial", type=float, help="A fraction shares a GPU.  [default: 1 where there are GPUs]"
             ),
+            click.option(
+                "--trials-per-gpu",
+                type=int,
+                default=1,
+                show_default=True,
+                help="So many share a GPU in one process, which is faster than fractions of it.",
+            ),
             click.option("--max-concurrent", type=int, help="Trials at the same time.  [default: as many as fit]"),
             click.option(
                 "--address",

@@ -60,6 +60,9 @@ def cluster() -> Iterator[None]:
         ({"gpus_per_trial": -0.5}, "GPUs per trial is -0.5"),
         ({"gpus_per_trial": 1.5}, "GPUs per trial is 1.5"),
         ({"gpus_per_trial": float("inf")}, "GPUs per trial is inf"),
+        ({"trials_per_gpu": 0}, "trials per GPU is 0"),
+        ({"trials_per_gpu": 2, "gpus_per_trial": 0.5}, "leave out --gpus-per-trial"),
+        ({"trials_per_gpu": 2, "gpus_per_trial": None, "engine": "in-process"}, "leave out --engine in-process"),
         ({"max_concurrent": 0}, "max concurrent is 0"),
         ({"max_failures": -1}, "max failures is -1"),
         ({"engine": "in-proces"}, "Did you mean 'in-process'"),
@@ -100,6 +103,8 @@ def test_a_gpu_is_the_default_where_there_is_one_and_asking_for_one_where_there_
         ({"num_cpus": 16, "num_gpus": 2, "gpus_per_trial": 0.25}, 8),
         ({"num_cpus": 16, "num_gpus": 2, "gpus_per_trial": 0.4}, 4),
         ({"num_cpus": 16, "num_gpus": 4, "gpus_per_trial": 2.0}, 2),
+        ({"num_cpus": 16, "num_gpus": 2, "gpus_per_trial": None, "trials_per_gpu": 12}, 24),
+        ({"num_cpus": 16, "num_gpus": 2, "gpus_per_trial": None, "trials_per_gpu": 12, "max_concurrent": 20}, 20),
         ({"num_cpus": 16, "num_gpus": 0, "engine": "in-process"}, 1),
     ],
 )

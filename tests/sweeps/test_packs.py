@@ -1,0 +1,98 @@
+"""Trials that share a GPU, through Ray: each has its own messages, failures and retries. The GPU is a number here."""
+
+import dataclasses
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import ray
+
+from sngan.checkpoints import checkpoint_path
+from sngan.config import TrialConfig
+from sngan.errors import InputError
+from sngan.methods import METHODS
+from sngan.plugins.loading import use_plugins
+from sngan.results import RunOptions
+from sweeps import engine_ray
+from sweeps.engine import EngineOptions, check_here, run
+from sweeps.study import PlannedTrial
+from tests.plugin_samples import penalty, write
+from tests.sweeps.recording import Recorder, planned
+
+CONFIG = TrialConfig(updates=12, evaluate_every=6, n_dis=1, protocols=("fid/gen600-test600-digits",))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cluster() -> Iterator[None]:
+    """One Ray with two CPUs and a GPU that is only a number."""
+    os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # no token in the home folder
+    ray.init(
+        address="local", num_cpus=2, num_gpus=1, object_store_memory=100 * 2**20, include_dashboard=False,
+        log_to_driver=False, logging_level="ERROR",
+    )  # fmt: skip
+    yield
+    ray.shutdown()
+
+
+def options(folder: Path, trials_per_gpu: int) -> EngineOptions:
+    """A whole GPU for every pack, and the CPU to compute on."""
+    run_options = RunOptions(cache_dir=folder / "cache", storage_dir=folder, device="cpu")
+    return EngineOptions(run=run_options, trials_per_gpu=trials_per_gpu, num_gpus=1)
+
+
+def test_packs_give_the_numbers_of_trials_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sweeps.engine_interface.gpus_of_a_trial", lambda options, there: 1.0)
+    trials = planned(CONFIG, 3)
+    packed, single = Recorder(), Recorder()
+    result = run(trials, options(tmp_path / "packed", 2), packed)
+    assert result.finished == {trial.digest for trial in trials}
+    assert not result.failed
+    run(trials, options(tmp_path / "single", 1), single)
+    assert packed.scores() == single.scores()
+    assert len(packed.scores()) == 6
+    for trial in trials:
+        assert packed.told(trial.seed) == ["start", "evaluation", "evaluation", "finish"]
+
+
+def test_trials_that_fail_in_a_pack_are_alone_in_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others end, undisturbed. A user's mistake is final; another error is tried again."""
+    monkeypatch.setattr("sweeps.engine_interface.gpus_of_a_trial", lambda options, there: 1.0)
+    sound, damaged, plain = planned(CONFIG, 3)
+    checkpoint = checkpoint_path(tmp_path, damaged.digest)
+    checkpoint.parent.mkdir(parents=True)
+    checkpoint.write_bytes(b"not a checkpoint")
+    marker = tmp_path / "failed-once"
+    body = f"""from pathlib import Path
+if not Path({str(marker)!r}).exists():
+    Path({str(marker)!r}).touch()
+    raise RuntimeError("only once")"""
+    plugin = write(tmp_path, penalty(body))
+    use_plugins([plugin])
+    try:
+        config = METHODS["mine"].apply(CONFIG)
+        failing = PlannedTrial(method="mine", setting="A", seed=3, config=config.replace(seed=3))
+        recorder = Recorder()
+        chosen = dataclasses.replace(options(tmp_path, 4), plugins=(plugin,))
+        result = run([sound, damaged, plain, failing], chosen, recorder)
+    finally:
+        use_plugins([])
+    assert result.finished == {sound.digest, plain.digest, failing.digest}
+    assert set(result.failed) == {damaged.digest}
+    assert [final for _, final in recorder.details("failure", 1)] == [True]
+    ((error, final),) = recorder.details("failure", 3)
+    assert not final
+    assert "only once" in error
+    assert recorder.details("failure", 0) == recorder.details("failure", 2) == []
+
+
+def test_packs_fill_all_gpus_before_they_grow(tmp_path: Path) -> None:
+    digests = [f"{number}" for number in range(5)]
+    assert engine_ray._packs(digests, options(tmp_path, 2)) == [["0", "1"], ["2", "3"], ["4"]]
+    assert engine_ray._packs(digests, options(tmp_path, 8)) == [digests]
+
+
+def test_sharing_a_gpu_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    run_options = RunOptions(cache_dir=tmp_path, storage_dir=tmp_path, device="auto")
+    with pytest.raises(InputError, match="--trials-per-gpu 4: no GPU is there"):
+        check_here(EngineOptions(run=run_options, trials_per_gpu=4, num_cpus=2, num_gpus=0))
