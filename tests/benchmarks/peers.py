@@ -13,6 +13,8 @@ import types
 from pathlib import Path
 from typing import Any
 
+import torch
+
 FOLDER = Path(__file__).parents[2] / ".bench-peers"
 _HOW = "make .bench-peers/installed"
 
@@ -73,3 +75,22 @@ def _bare_package(name: str, folder: Path) -> None:
     package: Any = types.ModuleType(name)
     package.__path__ = [str(folder)]
     sys.modules[name] = package
+
+
+# The file that pytorch-fid and pytorch-image-generation-metrics download, and torch-fidelity's name for the same.
+_WEIGHTS = "pt_inception-2015-12-05-6726825d.pth"
+_WEIGHTS_OF_FIDELITY = "weights-inception-2015-12-05-6726825d.pth"
+_FC = {"fc.weight": (1008, 2048), "fc.bias": (1008,)}
+
+
+def torch_home(weights: Path, folder: Path) -> Path:
+    """Lay the weights where all three look for what they have downloaded: TORCH_HOME is then `folder`, returned.
+
+    Files without the class layer get one of zeros, without which the others do not load them; features do not see it.
+    """
+    checkpoints = folder / "hub" / "checkpoints"
+    checkpoints.mkdir(parents=True)
+    tensors = torch.load(weights, map_location="cpu")
+    torch.save({**{name: torch.zeros(shape) for name, shape in _FC.items()}, **tensors}, checkpoints / _WEIGHTS)
+    (checkpoints / _WEIGHTS_OF_FIDELITY).symlink_to(checkpoints / _WEIGHTS)
+    return folder

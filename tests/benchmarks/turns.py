@@ -94,6 +94,17 @@ def repeated(work: Work, times: int) -> Work:
     return run
 
 
+class Answers:
+    """Works that remember what they computed, so that agreement is seen beside speed."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+
+    def of(self, works: Mapping[str, Work]) -> dict[str, Work]:
+        """The same works, whose results are kept here by name."""
+        return {name: lambda name=name, work=work: self.values.update({name: work()}) for name, work in works.items()}  # type: ignore[misc]
+
+
 def comparison_rows(case: str, turns: Turns, ours: str, target: float | None = None) -> list[list[str]]:
     """Lines of the table of comparisons: case, who, seconds, ours as a part of theirs, target."""
     aim = "" if target is None else f"<= {target:g}"
