@@ -3,8 +3,8 @@
 python -m tests.benchmarks.fid_end_to_end --cifar10 FOLDER --inception FILE [--images N] [--turns N] [--threads N]
 
 N images of CIFAR-10's training split stand for generated ones and are compared with N of its test split; every run is a
-process of its own, imports and loading of weights included. The others read PNG files, ours arrays, as it does
-after preparing a data set. "reference cached" is what every evaluation but a machine's first one costs. Ours measures no
+process of its own, imports and loading of weights included. The others read PNG files, ours arrays, as it does after
+preparing a data set. "reference cached" is what every evaluation but a machine's first one costs. Ours measures no
 floor here: the data set has no second split to stand for generated images, and the others measure none either.
 """
 

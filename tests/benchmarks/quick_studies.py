@@ -16,6 +16,7 @@ from typing import Any
 
 from sweeps.store import open_store
 from sweeps.study import STUDIES
+from tests.benchmarks import options
 from tests.benchmarks.machine import earlier, keep
 
 NAME = "quick_studies"
@@ -38,9 +39,14 @@ def timed(study: str) -> dict[str, Any]:
 
 
 def main() -> None:
-    names = sys.argv[1:] or list(STUDIES)
-    for name in names:
-        STUDIES[name]  # a misspelt name is told before anything runs
+    parser = options.parser(__doc__)
+    parser.add_argument("studies", nargs="*", metavar="STUDY", choices=[*STUDIES, []])
+    arguments = options.parsed(parser)
+    if arguments.smoke:  # no study is short: that its command is understood must do
+        out = tempfile.mkdtemp(prefix="sngan-bench-")
+        subprocess.run([sys.executable, "-m", "sweeps.launch", "width", "--dry-run", "--out", out], check=True)
+        return
+    names = arguments.studies or list(STUDIES)
     known = earlier(NAME)
     for name in names:
         known[name] = timed(name)
