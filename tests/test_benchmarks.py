@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks import machine
+from tests.benchmarks import machine, tables
 from tests.benchmarks.slots import Run, gaps, packing
 from tests.benchmarks.turns import Answers, Turns, comparison_rows, repeated, spread, take_turns
 
@@ -94,6 +94,25 @@ def test_a_smoke_run_keeps_nothing_and_pieces_are_joined(tmp_path: Path, monkeyp
     kept = json.loads((tmp_path / "sums.json").read_text())
     assert kept["results"] == machine.earlier("sums") == {"first": 1}
     assert {"processor", "instructions", "cores", "torch"} <= kept["machine"].keys()
+
+
+def test_every_comparison_is_found_and_told_with_its_target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "RESULTS", tmp_path)
+    monkeypatch.setattr(tables, "RESULTS", tmp_path)
+    machine.keep("a_benchmark", "python", {"threads": 2, "slow case": MADE_UP.compared("ours", 0.5)})
+    machine.keep("b_benchmark", "python", MADE_UP.compared("ours", 0.9))
+    text = tables.rewritten("by hand\n<!-- tables: begin -->\nold\n<!-- tables: end -->\nafter\n")
+    assert "| a_benchmark | slow case | theirs | 0.8 (0.5 - 1) | 5 | at most 0.5 | **no** |" in text
+    assert "| b_benchmark |  | theirs | 0.8 (0.5 - 1) | 5 | at most 0.9 | yes |" in text
+    assert text.startswith("by hand\n")
+    assert text.endswith("after\n")
+    assert "old" not in text
+    assert tables.rewritten(text) == text
+
+
+def test_the_page_of_results_says_what_is_measured() -> None:
+    text = tables.PAGE.read_text()
+    assert tables.rewritten(text) == text, "python -m tests.benchmarks.tables"
 
 
 @pytest.mark.thorough

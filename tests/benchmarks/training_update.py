@@ -13,6 +13,7 @@ import dataclasses
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -63,7 +64,6 @@ class Case:
     peer: Callable[["Case", np.ndarray], Peer]
     extra: int = 0
     differs: str
-    target: float | None = None
     threads: tuple[int, ...] = (2, 1)
     updates: int = 1
 
@@ -217,7 +217,8 @@ def measure(case: Case, turns: int) -> tuple[Turns, dict[str, Any]]:
     }
     told = Turns({name: taken.seconds[name] for name in works})
     kept = {
-        **told.compared("ours", case.target),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        **told.compared("ours"),
         "n_dis": steps,
         "batch": case.config.batch_size,
         "parameters": {"generator": mine[0], "discriminator": mine[1], "theirs has more": case.extra},
@@ -251,7 +252,7 @@ def main() -> None:
             label = f"{case_name}, {threads} thread{'s' * (threads > 1)}"
             taken, kept = measure(case, turns)
             results[label] = kept
-            rows = comparison_rows(label, taken, "ours", case.target)
+            rows = comparison_rows(label, taken, "ours")
             lines += [[*row, f"{kept['share_of_product_rate'][row[1]]:.2f}"] for row in rows]
             if not arguments.smoke:
                 keep(NAME, options.command(), results, shown=True)
