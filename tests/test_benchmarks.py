@@ -101,12 +101,12 @@ def test_every_comparison_is_found_and_told_with_its_target(tmp_path: Path, monk
     monkeypatch.setattr(tables, "RESULTS", tmp_path)
     machine.keep("a_benchmark", "python", {"threads": 2, "slow case": MADE_UP.compared("ours", 0.5)})
     machine.keep("b_benchmark", "python", MADE_UP.compared("ours", 0.9))
-    text = tables.rewritten("by hand\n<!-- tables: begin -->\nold\n<!-- tables: end -->\nafter\n")
+    text = tables.rewritten("by hand\n<!-- tables: begin -->\nsuperseded\n<!-- tables: end -->\nafter\n")
     assert "| a_benchmark | slow case | theirs | 0.8 (0.5 - 1) | 5 | at most 0.5 | **no** |" in text
     assert "| b_benchmark |  | theirs | 0.8 (0.5 - 1) | 5 | at most 0.9 | yes |" in text
     assert text.startswith("by hand\n")
     assert text.endswith("after\n")
-    assert "old" not in text
+    assert "superseded" not in text
     assert tables.rewritten(text) == text
 
 

@@ -25,7 +25,7 @@ from sngan.metrics.evaluator import Evaluator
 from sngan.results import RunOptions
 from tests.benchmarks import options, peers
 from tests.benchmarks.machine import keep
-from tests.benchmarks.turns import COMPARISON, Work, comparison_rows, show, take_turns
+from tests.benchmarks.turns import COMPARISON, Work, comparison_rows, figures, show, take_turns
 
 NAME = "fid_end_to_end"
 _OURS = """
@@ -131,7 +131,8 @@ def main() -> None:
         "threads": arguments.threads,
         **taken.compared("ours"),
         "reference cached / theirs": {
-            name: taken.ratio("ours, reference cached", name)._asdict() for name in ("pytorch-fid", "torch-fidelity")
+            name: {key: figures(value) for key, value in taken.ratio("ours, reference cached", name)._asdict().items()}
+            for name in ("pytorch-fid", "torch-fidelity")
         },
         "fid": commands.values,
     }

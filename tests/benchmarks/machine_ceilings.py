@@ -11,7 +11,7 @@ import torch
 
 from tests.benchmarks import options
 from tests.benchmarks.machine import keep
-from tests.benchmarks.turns import Spread, Work, repeated, show, spread, take_turns
+from tests.benchmarks.turns import Spread, Work, figures, repeated, show, spread, take_turns
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 _RUN_S = 0.2  # a run is as many products as take so long
@@ -70,14 +70,16 @@ def main() -> None:
     torch.backends.cuda.matmul.allow_tf32 = False
     sizes, megabytes, turns = ((256,), 16, 1) if arguments.smoke else ((1024, 1536, 2048), 512, arguments.turns)
     kept, lines = {}, []
-    places = [(f"{threads} threads", threads, "cpu") for threads in sorted({1, torch.get_num_threads()})]
+    places = [
+        (f"{threads} thread{'s' * (threads > 1)}", threads, "cpu") for threads in sorted({1, torch.get_num_threads()})
+    ]
     if torch.cuda.is_available():
         places.append((torch.cuda.get_device_name(), torch.get_num_threads(), "cuda"))
     for place, threads, device in places:
         torch.set_num_threads(threads)
         for name, rate in rates(sizes, megabytes, turns, device).items():
             unit = "GB/s" if name == "copy" else "GFLOP/s"
-            kept[f"{name}, {place}"] = {"unit": unit, **{k: round(v, 1) for k, v in rate._asdict().items()}}
+            kept[f"{name}, {place}"] = {"unit": unit, **{k: figures(v) for k, v in rate._asdict().items()}}
             lines.append([name, place, str(rate), unit])
     show("Ceilings of this machine", ("what", "where", "rate (quartiles)", ""), lines)
     keep("machine_ceilings", options.command(), kept, smoke=arguments.smoke, shown=True)

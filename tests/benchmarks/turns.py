@@ -62,10 +62,10 @@ class Turns:
         """
         kept: dict[str, Any] = {"turns": len(self.seconds[ours]), "seconds": {}, "ours / theirs": {}}
         for name, seconds in self.seconds.items():
-            kept["seconds"][name] = [_figures(s) for s in seconds]
+            kept["seconds"][name] = [figures(s) for s in seconds]
             if name != ours:
                 kept["ours / theirs"][name] = {
-                    key: _figures(value) for key, value in self.ratio(ours, name)._asdict().items()
+                    key: figures(value) for key, value in self.ratio(ours, name)._asdict().items()
                 }
         return kept if target is None else {**kept, "target": target}
 
@@ -128,6 +128,6 @@ def show(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> N
     Console(width=max(120, sum(widths) + 3 * len(widths) + 1)).print(table)
 
 
-def _figures(value: float) -> float:
+def figures(value: float) -> float:
     """Five significant figures: more were never measured."""
     return float(f"{value:.5g}")
