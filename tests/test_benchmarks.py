@@ -51,12 +51,12 @@ def test_a_run_of_many_pieces_is_told_by_the_piece() -> None:
 
 
 def test_what_is_kept_of_a_comparison_holds_every_turn_and_the_target() -> None:
-    kept = MADE_UP.compared("ours", 0.9)
+    kept = MADE_UP.compared("ours", {"theirs": 0.9})
     assert kept["seconds"] == {name: list(seconds) for name, seconds in MADE_UP.seconds.items()}
     assert kept["ours / theirs"] == {"theirs": {"median": 0.8, "low": 0.5, "high": 1.0}}
-    assert (kept["turns"], kept["target"]) == (5, 0.9)
-    mine, theirs = comparison_rows("a case", MADE_UP, "ours", 0.9)
-    assert mine == ["a case", "ours", "3 (2 - 4)", "", "<= 0.9"]
+    assert (kept["turns"], kept["targets"]) == (5, {"theirs": 0.9})
+    mine, theirs = comparison_rows("a case", MADE_UP, "ours", {"theirs": 0.9})
+    assert mine == ["a case", "ours", "3 (2 - 4)", "", ""]
     assert theirs == ["a case", "theirs", "5 (3 - 8)", "0.8 (0.5 - 1)", "<= 0.9"]
 
 
@@ -99,8 +99,8 @@ def test_a_smoke_run_keeps_nothing_and_pieces_are_joined(tmp_path: Path, monkeyp
 def test_every_comparison_is_found_and_told_with_its_target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "RESULTS", tmp_path)
     monkeypatch.setattr(tables, "RESULTS", tmp_path)
-    machine.keep("a_benchmark", "python", {"threads": 2, "slow case": MADE_UP.compared("ours", 0.5)})
-    machine.keep("b_benchmark", "python", MADE_UP.compared("ours", 0.9))
+    machine.keep("a_benchmark", "python", {"threads": 2, "slow case": MADE_UP.compared("ours", {"theirs": 0.5})})
+    machine.keep("b_benchmark", "python", MADE_UP.compared("ours", {"theirs": 0.9}))
     text = tables.rewritten("by hand\n<!-- tables: begin -->\nsuperseded\n<!-- tables: end -->\nafter\n")
     assert "| a_benchmark | slow case | theirs | 0.8 (0.5 - 1) | 5 | at most 0.5 | **no** |" in text
     assert "| b_benchmark |  | theirs | 0.8 (0.5 - 1) | 5 | at most 0.9 | yes |" in text

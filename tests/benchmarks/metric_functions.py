@@ -25,11 +25,11 @@ from sngan.metrics.statistics import FeatureStatistics
 from sngan.seeding import numpy_stream
 from tests.benchmarks import options, peers
 from tests.benchmarks.machine import keep
-from tests.benchmarks.turns import COMPARISON, Answers, comparison_rows, show, take_turns
+from tests.benchmarks.turns import COMPARISON, NO_TARGETS, Answers, comparison_rows, show, take_turns
 
 NAME = "metric_functions"
 Floats = NDArray[np.floating]
-TARGETS = {"Frechet distance": 0.2}
+TARGETS = {"Frechet distance": {"pytorch-fid": 0.2}}
 
 
 def features(num_images: int, dim: int) -> tuple[Floats, Floats]:
@@ -106,9 +106,9 @@ def main() -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # scipy's sqrtm by an old signature
             taken = take_turns(answers.of(works), turns, warm_up=0 if case == "Frechet distance" else 1)
-        target = TARGETS.get(case)
-        results[case] = {**taken.compared("ours", target), "values": answers.values}
-        rows = comparison_rows(case, taken, "ours", target)
+        targets = TARGETS.get(case, NO_TARGETS)
+        results[case] = {**taken.compared("ours", targets), "values": answers.values}
+        rows = comparison_rows(case, taken, "ours", targets)
         lines += [[*row, f"{answers.values[row[1]]:.9g}"] for row in rows]
     show(f"Formulas alone, {num_images} images, {dim} dimensions", (*COMPARISON, "value"), lines)
     keep(NAME, options.command(), results, smoke=arguments.smoke, shown=True)

@@ -35,7 +35,7 @@ def compared(loaded: Mapping[str, Mapping[str, Any]]) -> list[str]:
     for name, content in loaded.items():
         for case, found in comparisons(content["results"]):
             for peer, ratio in found[_TIMES].items():
-                target = found.get("target") if not peer.startswith("ours") else None
+                target = found.get("targets", {}).get(peer)
                 told = ("", "") if target is None else (f"at most {target:g}", _holds(ratio["median"], target))
                 cells = [name, case, peer, str(Spread(**ratio)), str(found["turns"]), *told]
                 lines.append("| " + " | ".join(cells) + " |")

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 Work = Callable[[], object]
+NO_TARGETS: Mapping[str, float] = {}
 
 
 class Spread(NamedTuple):
@@ -55,10 +56,10 @@ class Turns:
         """Seconds of one piece, where a run of NAME was by[NAME] of them; of those not named, as they are."""
         return Turns({name: [s / by.get(name, 1.0) for s in seconds] for name, seconds in self.seconds.items()})
 
-    def compared(self, ours: str, target: float | None = None) -> dict[str, Any]:
+    def compared(self, ours: str, targets: Mapping[str, float] = NO_TARGETS) -> dict[str, Any]:
         """What is kept of a comparison: all seconds, and the ratio of `ours` to each of the others.
 
-        target : what the ratios should at most be, where there is such a number.
+        targets : what the ratio to one of the others should at most be, where there is such a number.
         """
         kept: dict[str, Any] = {"turns": len(self.seconds[ours]), "seconds": {}, "ours / theirs": {}}
         for name, seconds in self.seconds.items():
@@ -67,7 +68,7 @@ class Turns:
                 kept["ours / theirs"][name] = {
                     key: figures(value) for key, value in self.ratio(ours, name)._asdict().items()
                 }
-        return kept if target is None else {**kept, "target": target}
+        return {**kept, "targets": dict(targets)} if targets else kept
 
 
 def take_turns(works: Mapping[str, Work], turns: int, *, warm_up: int = 1) -> Turns:
@@ -105,11 +106,16 @@ class Answers:
         return {name: lambda name=name, work=work: self.values.update({name: work()}) for name, work in works.items()}  # type: ignore[misc]
 
 
-def comparison_rows(case: str, turns: Turns, ours: str, target: float | None = None) -> list[list[str]]:
+def comparison_rows(case: str, turns: Turns, ours: str, targets: Mapping[str, float] = NO_TARGETS) -> list[list[str]]:
     """Lines of the table of comparisons: case, who, seconds, ours as a part of theirs, target."""
-    aim = "" if target is None else f"<= {target:g}"
     return [
-        [case, name, str(turns.time(name)), "" if name == ours else str(turns.ratio(ours, name)), aim]
+        [
+            case,
+            name,
+            str(turns.time(name)),
+            "" if name == ours else str(turns.ratio(ours, name)),
+            f"<= {targets[name]:g}" if name in targets else "",
+        ]
         for name in turns.seconds
     ]
 
