@@ -1,5 +1,5 @@
 # Every target sets up what it needs in .venv, from nothing but Python and a package index.
-.PHONY: robustness test check bench clean
+.PHONY: robustness test check bench bench-smoke clean
 .DEFAULT_GOAL := robustness
 
 PYTHON ?= python3
@@ -16,10 +16,29 @@ check: .venv/installed-dev  ## style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: .venv/installed-dev  ## speed and memory, measured; results go to tests/benchmarks/results
-	$(BIN)/python -m tests.benchmarks.quick_sweep
-	$(BIN)/python -m tests.benchmarks.bootstrap
-	$(BIN)/python -m tests.benchmarks.diagnosis_cost
+# Every script of tests/benchmarks that can be run; `make bench-NAME` runs one, `make -k bench` goes on behind one that
+# lacks its data (SNGAN_TEST_CIFAR10, SNGAN_TEST_INCEPTION).
+BENCHMARKS := $(filter-out tables,$(notdir $(basename $(shell grep -l '^if __name__' tests/benchmarks/*.py))))
+.PHONY: $(BENCHMARKS:%=bench-%) $(BENCHMARKS:%=smoke-%)
+.NOTPARALLEL: bench bench-smoke
+OPTIONS_fid_end_to_end := --images 1000
+PEERS := torch-mimicry==0.1.16 pytorch-image-generation-metrics==0.6.1
+
+bench: $(BENCHMARKS:%=bench-%)  ## speed and memory, measured, against peers; hours; results go to tests/benchmarks/results
+	$(BIN)/python -m tests.benchmarks.tables
+
+bench-smoke: $(BENCHMARKS:%=smoke-%)  ## every benchmark at its smallest size, in minutes; nothing is kept
+
+$(BENCHMARKS:%=bench-%): bench-%: .bench-peers/installed
+	$(BIN)/python -m tests.benchmarks.$* $(OPTIONS_$*)
+
+$(BENCHMARKS:%=smoke-%): smoke-%: .bench-peers/installed
+	$(BIN)/python -m tests.benchmarks.$* --smoke
+
+# Without what they depend on, which is here or, as TensorFlow, not needed for the parts that are compared.
+.bench-peers/installed: .venv/installed-dev Makefile
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target .bench-peers $(PEERS)
+	touch $@
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
@@ -34,4 +53,4 @@ bench: .venv/installed-dev  ## speed and memory, measured; results go to tests/b
 	touch $@
 
 clean:  ## remove the environment and caches; results in runs/ stay
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache *.egg-info
+	rm -rf .venv .bench-peers .mypy_cache .ruff_cache .pytest_cache *.egg-info

@@ -3,7 +3,6 @@
 python -m tests.benchmarks.bootstrap
 """
 
-import argparse
 import time
 import tracemalloc
 from collections.abc import Callable
@@ -24,6 +23,7 @@ from sweeps.statistics import (
     spread_range,
     stratified_bootstrap,
 )
+from tests.benchmarks import options
 from tests.benchmarks.machine import keep
 from tests.sweeps.score_samples import equal_methods, table_of
 
@@ -32,15 +32,15 @@ NUM_REPLICATES = 50_000
 
 
 def main() -> None:
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    arguments = options.parsed(options.parser(__doc__))
+    replicates, few = (200, 20) if arguments.smoke else (NUM_REPLICATES, 2_000)
     table = table_of(equal_methods(METHODS, 10, numpy_stream(0, "bootstrap")), METHODS)
     scores, thresholds = table.scores, np.linspace(0, 1, 101)
 
     def of_each(statistic: Callable[[FloatArray], FloatArray]) -> Callable[[], object]:
         """One interval per method, as the report makes them."""
         return lambda: [
-            estimate(one, statistic, stream=numpy_stream(1, "bootstrap"), num_replicates=NUM_REPLICATES)
-            for one in scores
+            estimate(one, statistic, stream=numpy_stream(1, "bootstrap"), num_replicates=replicates) for one in scores
         ]
 
     def improvements() -> None:
@@ -50,7 +50,7 @@ def main() -> None:
                 scores[-1],
                 probability_of_improvement,
                 stream=numpy_stream(1, "bootstrap"),
-                num_replicates=NUM_REPLICATES,
+                num_replicates=replicates,
             )
 
     def profiles() -> None:
@@ -58,7 +58,7 @@ def main() -> None:
             stratified_bootstrap(
                 one,
                 lambda runs: performance_profile(runs, thresholds),
-                num_replicates=2_000,
+                num_replicates=few,
                 stream=numpy_stream(1, "bootstrap"),
             )
 
@@ -74,7 +74,7 @@ def main() -> None:
     }.items():
         seconds, megabytes = measured(work)
         rows[f"{name}_s"], rows[f"{name}_peak_mb"] = round(seconds, 2), round(megabytes, 1)
-    keep("bootstrap", "python -m tests.benchmarks.bootstrap", {"replicates": NUM_REPLICATES, **rows})
+    keep("bootstrap", options.command(), {"replicates": replicates, **rows}, smoke=arguments.smoke)
 
 
 def measured(work: Callable[[], object]) -> tuple[float, float]:

@@ -23,6 +23,7 @@ from sngan.spectra import singular_values
 from sngan.state import TrainState
 from sngan.training import train
 from sweeps.study import STUDIES
+from tests.benchmarks import options
 from tests.benchmarks.machine import keep
 
 # Preset of the study spectra -> channels, image size, updates between two diagnoses, repetitions.
@@ -68,14 +69,16 @@ def share(preset: str, method: str, setting: str) -> dict[str, float]:
 
 
 def main() -> None:
+    arguments = options.parsed(options.parser(__doc__))
     torch.set_num_threads(1)
-    rows: dict[str, Any] = {" ".join(case): share(*case) for case in CASES}
+    cases = CASES[:1] if arguments.smoke else CASES
+    rows: dict[str, Any] = {" ".join(case): share(*case) for case in cases}
     state, _ = started("cifar10", "none", "C")
     matrices = [p.detach().flatten(1) for p in state.discriminator.parameters() if p.ndim > 1]
     rows["singular values of the standard CNN, s"] = round(
         min(seconds(lambda: [singular_values(matrix) for matrix in matrices]) for _ in range(5)), 3
     )
-    keep("diagnosis_cost", "python -m tests.benchmarks.diagnosis_cost", rows)
+    keep("diagnosis_cost", options.command(), rows, smoke=arguments.smoke)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,10 @@
 """FID of CIFAR-10's first 10,000 training images against its 10,000 test images: ours and pytorch-fid's own functions.
 
-python -m tests.benchmarks.fid_agreement --data-dir FOLDER --inception-weights FILE [--cache-dir FOLDER] [--threads N]
+python -m tests.benchmarks.fid_agreement --cifar10 FOLDER --inception FILE [--cache-dir FOLDER] [--threads N]
 
 Both work on the same features. 20,000 images take about half an hour on two cores; the features are kept in the cache.
 """
 
-import argparse
 import logging
 import time
 import warnings
@@ -22,34 +21,34 @@ from sngan.metrics.frechet import frechet_distance
 from sngan.metrics.samples import RealSample
 from sngan.places import default_cache_dir
 from sngan.results import RunOptions
+from tests.benchmarks import options
 from tests.benchmarks.machine import keep
 
 NUM_IMAGES = 10_000
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data-dir", type=Path, required=True)
-    parser.add_argument("--inception-weights", type=Path, required=True)
+    parser = options.parser(__doc__, "--cifar10", "--inception")
     parser.add_argument("--cache-dir", type=Path, default=default_cache_dir())
     parser.add_argument("--threads", type=int, default=2)
-    arguments = parser.parse_args()
+    arguments = options.parsed(parser)
+    num_images = 8 if arguments.smoke else NUM_IMAGES
     logging.basicConfig(level=logging.INFO)
     torch.set_num_threads(arguments.threads)
 
-    options = RunOptions(cache_dir=arguments.cache_dir, inception_weights=arguments.inception_weights)
-    dataset = open_dataset("cifar10", cache_dir=options.cache_dir, data_dir=arguments.data_dir)
-    extractor = load_extractor("inception", options)
+    run_options = RunOptions(cache_dir=arguments.cache_dir, inception_weights=arguments.inception)
+    dataset = open_dataset("cifar10", cache_dir=run_options.cache_dir, data_dir=arguments.cifar10)
+    extractor = load_extractor("inception", run_options)
     samples = {
-        split: RealSample(dataset, split, extractor, ArrayCache(options.cache_dir / "references"))
+        split: RealSample(dataset, split, extractor, ArrayCache(run_options.cache_dir / "references"))
         for split in ("train", "test")
     }
     start = time.perf_counter()
-    features = {split: sample.features(NUM_IMAGES) for split, sample in samples.items()}
+    features = {split: sample.features(num_images) for split, sample in samples.items()}
     extraction_s = time.perf_counter() - start
 
     start = time.perf_counter()
-    ours = frechet_distance(samples["train"].statistics(NUM_IMAGES), samples["test"].statistics(NUM_IMAGES))
+    ours = frechet_distance(samples["train"].statistics(num_images), samples["test"].statistics(num_images))
     ours_s = time.perf_counter() - start
 
     start = time.perf_counter()
@@ -62,9 +61,9 @@ def main() -> None:
 
     keep(
         "fid_agreement",
-        "python -m tests.benchmarks.fid_agreement",
+        options.command(),
         {
-            "images": f"CIFAR-10 train {NUM_IMAGES} against test {NUM_IMAGES}",
+            "images": f"CIFAR-10 train {num_images} against test {num_images}",
             "extractor": extractor.identity,
             "ours": ours,
             "pytorch_fid": theirs,
@@ -73,6 +72,7 @@ def main() -> None:
             "pytorch_fid_s": round(theirs_s, 2),
             "extraction_s": round(extraction_s, 1),
         },
+        smoke=arguments.smoke,
     )
 
 

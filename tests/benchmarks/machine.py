@@ -10,31 +10,45 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import torch
 
 RESULTS = Path(__file__).parent / "results"
 
 
+# What decides how fast numbers of fewer bits are on a CPU.
+_INSTRUCTIONS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "asimd", "bf16", "sve")
+
+
 def describe_machine() -> dict[str, Any]:
-    """Processor, cores, memory in GB, system and the versions that matter for speed."""
-    model = platform.processor()
+    """Processor with its vector instructions, cores, memory in GB, GPU, system, versions that matter for speed."""
+    model, flags = platform.processor(), ""
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
-        lines = [line for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
-        model = lines[0].partition(":")[2].strip() if lines else model
+        lines = {key.strip(): value.strip() for key, _, value in map(_parted, cpuinfo.read_text().splitlines())}
+        model, flags = lines.get("model name", model), lines.get("flags", lines.get("Features", ""))
     return {
         "processor": model,
+        "instructions": [name for name in _INSTRUCTIONS if name in flags.split()],
         "cores": os.cpu_count(),
         "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "system": platform.platform(),
         "python": platform.python_version(),
         **{name: importlib.metadata.version(name) for name in ("torch", "ray", "mlflow", "numpy")},
     }
 
 
-def keep(name: str, command: str, rows: Mapping[str, Any]) -> Path:
-    """Print `rows` as a table and write them with machine, command and date to results/NAME.json."""
+def _parted(line: str) -> tuple[str, str, str]:
+    return line.partition(":")
+
+
+def keep(name: str, command: str, rows: Mapping[str, Any], *, smoke: bool = False, shown: bool = False) -> None:
+    """Print `rows` as a table and write them with machine, command and date to results/NAME.json.
+
+    smoke : write nothing, for a run that was too small to say anything. shown : the table was printed already.
+    """
     width = max(map(len, rows))
-    for key, value in rows.items():
+    for key, value in () if shown else rows.items():
         print(f"{key:<{width}}  {value}")
     content = {
         "name": name,
@@ -43,7 +57,16 @@ def keep(name: str, command: str, rows: Mapping[str, Any]) -> Path:
         "machine": describe_machine(),
         "results": dict(rows),
     }
+    text = json.dumps(content, indent=1) + "\n"
+    if smoke:
+        print("a smoke run: nothing is kept")
+        return
     path = RESULTS / f"{name}.json"
-    path.write_text(json.dumps(content, indent=1) + "\n")
+    path.write_text(text)
     print(path)
-    return path
+
+
+def earlier(name: str) -> dict[str, Any]:
+    """The results that are kept under this name, for a benchmark that is measured piece by piece; none is {}."""
+    path = RESULTS / f"{name}.json"
+    return dict(json.loads(path.read_text())["results"]) if path.exists() else {}

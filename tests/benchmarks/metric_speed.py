@@ -6,10 +6,7 @@ Features are normal random numbers. Every measurement runs in a process of its o
 torch-fidelity's precision and recall, in float32, are measured for comparison.
 """
 
-import argparse
 import multiprocessing
-import shlex
-import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -25,6 +22,7 @@ from sngan.metrics.kernel import kernel_distance
 from sngan.metrics.neighbours import nearest_distances, neighbour_scores
 from sngan.metrics.samples import Features
 from sngan.metrics.statistics import FeatureStatistics
+from tests.benchmarks import options
 from tests.benchmarks.machine import keep
 
 
@@ -87,13 +85,13 @@ def _peak_mb() -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = options.parser(__doc__)
     parser.add_argument("--generated", type=int, default=5000)
     parser.add_argument("--real", type=int, default=10_000)
     parser.add_argument("--dim", type=int, default=2048)
     parser.add_argument("--only", nargs="*", choices=MEASUREMENTS, default=list(MEASUREMENTS))
-    arguments = parser.parse_args()
-    sizes = (arguments.generated, arguments.real, arguments.dim)
+    arguments = options.parsed(parser)
+    sizes = (1000, 1000, 16) if arguments.smoke else (arguments.generated, arguments.real, arguments.dim)
     rows: dict[str, object] = {"features": f"{sizes[0]} generated, {sizes[1]} real, {sizes[2]} dimensions, one thread"}
     for name in arguments.only:
         if name == "fid-infinity" and sizes[0] < 5 * sizes[2]:
@@ -101,7 +99,7 @@ def main() -> None:
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
             rows[name] = pool.submit(measured, name, *sizes).result()
         print(name, rows[name], flush=True)
-    keep("metric_speed", shlex.join(["python", "-m", "tests.benchmarks.metric_speed", *sys.argv[1:]]), rows)
+    keep("metric_speed", options.command(), rows, smoke=arguments.smoke)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ The files are made here, in the official formats: JPEG files of 500 x 375 pixels
 photographs, of about the official files' mean size; binary files as large as STL-10's.
 """
 
-import argparse
 import hashlib
 import io
 import os
@@ -22,6 +21,7 @@ from sngan.datasets import DatasetEntry
 from sngan.datasets.catalog import open_entry
 from sngan.datasets.imagenet import OfficialClasses, imagenet_entry
 from sngan.datasets.stl10 import OFFICIAL, OfficialImages, stl10_entry
+from tests.benchmarks import options
 from tests.benchmarks.machine import keep
 
 NUM_CLASSES = 10
@@ -74,37 +74,39 @@ def _prepare(entry: DatasetEntry, folder: Path) -> tuple[float, float]:
     return time.perf_counter() - wall, time.process_time() - cpu
 
 
-def measure_stl10(folder: Path) -> dict[str, float | int]:
-    """Prepare binary files as large as the official ones."""
+def measure_stl10(folder: Path, part: int) -> dict[str, float | int]:
+    """Prepare binary files as large as a part of the official ones: 1 for all of them, 50 for a fiftieth."""
     stream = np.random.Generator(np.random.Philox(0))
     piece = stream.integers(0, 256, 100 * 3 * 96 * 96, dtype=np.uint8).tobytes()
     official = {}
     for split, images in OFFICIAL.items():
         digest = hashlib.md5(usedforsecurity=False)
         with (folder / images.file).open("wb") as file:
-            for _ in range(images.num_images // 100):
+            pieces = max(1, images.num_images // 100 // part)
+            for _ in range(pieces):
                 file.write(piece)
                 digest.update(piece)
-        official[split] = OfficialImages(file=images.file, num_images=images.num_images, md5=digest.hexdigest())
+        official[split] = OfficialImages(file=images.file, num_images=100 * pieces, md5=digest.hexdigest())
     entry = stl10_entry(official)
     wall_s, cpu_s = _prepare(entry, folder)
     return {"stl10_images": entry.total_images, "stl10_s": round(wall_s, 1), "stl10_core_s": round(cpu_s, 1)}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = options.parser(__doc__)
     parser.add_argument("--images", type=int, default=2000, help="JPEG files")
-    arguments = parser.parse_args()
+    arguments = options.parsed(parser)
+    num_images = 20 if arguments.smoke else arguments.images
     load = os.getloadavg()[0]
     before_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     with tempfile.TemporaryDirectory() as folder:
-        imagenet = measure_imagenet(Path(folder), arguments.images)
+        imagenet = measure_imagenet(Path(folder), num_images)
     with tempfile.TemporaryDirectory() as folder:
-        stl10 = measure_stl10(Path(folder))
+        stl10 = measure_stl10(Path(folder), 50 if arguments.smoke else 1)
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     keep(
         "preparation",
-        f"python -m tests.benchmarks.preparation --images {arguments.images}",
+        options.command(),
         {
             "cores_used": len(os.sched_getaffinity(0)),
             "load_average_before": round(load, 1),
@@ -113,6 +115,7 @@ def main() -> None:
             "memory_before_mb": round(before_mb),
             "memory_peak_mb": round(peak_mb),
         },
+        smoke=arguments.smoke,
     )
 
 

@@ -6,7 +6,6 @@ Each study runs into a folder of its own, so that none profits from the trials o
 not named stay as they were measured before, with their dates.
 """
 
-import json
 import subprocess
 import sys
 import tempfile
@@ -17,7 +16,8 @@ from typing import Any
 
 from sweeps.store import open_store
 from sweeps.study import STUDIES
-from tests.benchmarks.machine import RESULTS, keep
+from tests.benchmarks import options
+from tests.benchmarks.machine import earlier, keep
 
 NAME = "quick_studies"
 
@@ -39,11 +39,15 @@ def timed(study: str) -> dict[str, Any]:
 
 
 def main() -> None:
-    names = sys.argv[1:] or list(STUDIES)
-    for name in names:
-        STUDIES[name]  # a misspelt name is told before anything runs
-    before = RESULTS / f"{NAME}.json"
-    known = json.loads(before.read_text())["results"] if before.exists() else {}
+    parser = options.parser(__doc__)
+    parser.add_argument("studies", nargs="*", metavar="STUDY", choices=[*STUDIES, []])
+    arguments = options.parsed(parser)
+    if arguments.smoke:  # no study is short: that its command is understood must do
+        out = tempfile.mkdtemp(prefix="sngan-bench-")
+        subprocess.run([sys.executable, "-m", "sweeps.launch", "width", "--dry-run", "--out", out], check=True)
+        return
+    names = arguments.studies or list(STUDIES)
+    known = earlier(NAME)
     for name in names:
         known[name] = timed(name)
         keep(NAME, f"python -m tests.benchmarks.{NAME}", {study: known[study] for study in STUDIES if study in known})

@@ -1,22 +1,27 @@
-"""The whole quick robustness sweep: wall clock, packing, memory, launching again, the report.
+"""The whole quick robustness sweep: wall clock, start, gaps and packing, memory, launching again, the report.
 
 python -m tests.benchmarks.quick_sweep [--out FOLDER] [any option of python -m sweeps.launch robustness]
 
-The folder must be new: a sweep that is already there would be skipped. Memory is the proportional set size of all
-processes that the launch started, read every five seconds.
+The folder must be new: a sweep that is already there would be skipped. Trials begin and end as the store has it. Memory
+is the proportional set size of all processes that the launch started, read every five seconds.
 """
 
-import argparse
+import contextlib
+import os
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
 
 from sweeps.store import open_store
+from tests.benchmarks import options
 from tests.benchmarks.machine import keep
+from tests.benchmarks.slots import Run, packing
 
 LAUNCH = [sys.executable, "-m", "sweeps.launch"]
 
@@ -47,15 +52,27 @@ def timed(command: list[str]) -> tuple[float, float]:
     return time.perf_counter() - start, peak
 
 
+def trial_runs(database: Path) -> list[Run]:
+    """Beginning and end of every attempt that ended with a result, seconds since 1970."""
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        rows = connection.execute("SELECT start, end FROM attempts WHERE end IS NOT NULL AND error = ''").fetchall()
+    return [Run(*(datetime.fromisoformat(when).replace(tzinfo=UTC).timestamp() for when in row)) for row in rows]
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path(tempfile.mkdtemp(prefix="sngan-bench-")) / "runs")
+    parser = options.parser(__doc__)
+    parser.add_argument("--out", type=Path)
     known, rest = parser.parse_known_args()
-    launch = [*LAUNCH, "robustness", "--out", str(known.out), *rest]
+    if known.smoke:
+        rest = ["--methods", "none", "--settings", "B,C,D"]
+    out = known.out or Path(tempfile.mkdtemp(prefix="sngan-bench-")) / "runs"
+    launch = [*LAUNCH, "robustness", "--out", str(out), *rest]
+    slots, began = len(os.sched_getaffinity(0)), time.time()
     sweep_s, peak_gb = timed(launch)
+    packed = packing(trial_runs(out / "results.db"), began, time.time(), slots)
     again_s, _ = timed(launch)
-    report_s, _ = timed([*LAUNCH, "report", "robustness", "--out", str(known.out), "--force"])
-    store = open_store(f"sqlite:///{known.out / 'results.db'}")
+    report_s, _ = timed([*LAUNCH, "report", "robustness", "--out", str(out), "--force"])
+    store = open_store(f"sqlite:///{out / 'results.db'}")
     trials = store.trials("robustness", "quick")
     trial_s = float((trials["train_s"] + trials["evaluate_s"]).sum())
     best = store.evaluations("robustness", "quick")
@@ -63,19 +80,23 @@ def main() -> None:
     final = best[best["update"] == best["update"].max()]
     keep(
         "quick_sweep",
-        "python -m tests.benchmarks.quick_sweep",
+        options.command(),
         {
             "trials": len(trials),
             "states": trials["state"].value_counts().to_dict(),
             "sweep_s": round(sweep_s, 1),
             "sum_of_trial_s": round(trial_s, 1),
-            "sweep_s / (sum_of_trial_s / 2)": round(sweep_s / (trial_s / 2), 3),
+            "sweep_s / (sum_of_trial_s / slots)": round(sweep_s / (trial_s / slots), 3),
+            "slots": slots,
+            "by_attempts": packed,
+            "targets": {"wall / (sum of trials / slots)": 1.08, "first_trial_after_s": 6.0, "gap_s": 0.15},
             "peak_memory_gb": round(peak_gb, 2),
             "launch_again_s": round(again_s, 1),
             "report_s": round(report_s, 1),
             "best_final_fid": round(float(final["value"].min()), 2),
             "floor_fid": round(float(final["floor"].iloc[0]), 2),
         },
+        smoke=known.smoke,
     )
 
 

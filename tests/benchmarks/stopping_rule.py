@@ -8,8 +8,10 @@ about the Inception Score, which is not drawn. The rules see all seeds of all sw
 by seed anyway; a test holds that the result is that of `sweeps.claims.judge`.
 """
 
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import altair as alt
 import numpy as np
@@ -27,6 +29,7 @@ from sweeps.scores import ScoreTable
 from sweeps.statistics import BoolArray, FloatArray, IntArray
 from sweeps.studies.robustness_claims import ROBUSTNESS_CLAIMS
 from sweeps.study import Claim
+from tests.benchmarks import options
 from tests.benchmarks.machine import RESULTS, keep
 from tests.sweeps.score_samples import table_of
 
@@ -148,11 +151,11 @@ def true_factors() -> FloatArray:
     return np.array([BEST[name] * (ROBUST if name in ("sn", "sn-hinge") else FRAGILE) for name in METHODS])
 
 
-def error_rates() -> pd.DataFrame:
+def error_rates(num_sweeps: int) -> pd.DataFrame:
     """Share of sweeps of equal methods with any wrong verdict, by kind of noise and procedure."""
     rows = []
     for noise in NOISES:
-        table = draw(equal_factors(), noise, 0.2, SWEEPS, MAX_SEEDS, "equal")
+        table = draw(equal_factors(), noise, 0.2, num_sweeps, MAX_SEEDS, "equal")
         few = table_of(_first(table.values, MAX_SEEDS, LOOKS.first), METHODS)
         procedures = {
             f"{LOOKS.first} seeds, judged once": judge_sweeps(CLAIMS, few, LOOKS.first, ONCE),
@@ -183,12 +186,12 @@ def _first(values: FloatArray, num_seeds: int, kept: int) -> FloatArray:
     return by_sweep.reshape(*values.shape[:2], -1)
 
 
-def savings() -> pd.DataFrame:
+def savings(num_sweeps: int) -> pd.DataFrame:
     """Claims decided rightly and runs used, until decided and with the fixed number of seeds that decides as many."""
     rows = []
     for noise in ("normal", "skewed"):
         for spread in (0.05, 0.1, 0.2, 0.4):
-            table = draw(true_factors(), noise, spread, SWEEPS, MOST_SEEDS, "true")
+            table = draw(true_factors(), noise, spread, num_sweeps, MOST_SEEDS, "true")
             judged = judge_sweeps(
                 CLAIMS, table_of(_first(table.values, MOST_SEEDS, MAX_SEEDS), METHODS), MAX_SEEDS, LOOKS
             )
@@ -266,13 +269,13 @@ def figure(errors: pd.DataFrame, saved: pd.DataFrame) -> alt.Chart:
     return drawn.configure_legend(orient="bottom", labelLimit=260)
 
 
-def markdown(errors: pd.DataFrame, saved: pd.DataFrame) -> str:
+def markdown(errors: pd.DataFrame, saved: pd.DataFrame, num_sweeps: int) -> str:
     """Both tables for people."""
     wide = errors.pivot(index="procedure", columns="noise", values="wrong").loc[errors["procedure"].unique()]
-    low, high = 100 * binom.ppf([0.025, 0.975], SWEEPS, 2 * ALPHA) / SWEEPS
+    low, high = 100 * binom.ppf([0.025, 0.975], num_sweeps, 2 * ALPHA) / num_sweeps
     lines = [
         "Sweeps of ten equal methods in which any claim got a wrong verdict. At most 5 % are promised; among "
-        f"{SWEEPS:,} sweeps 5 % would be seen as {low:.1f} to {high:.1f} %.",
+        f"{num_sweeps:,} sweeps 5 % would be seen as {low:.1f} to {high:.1f} %.",
         "",
     ]
     lines += ["| procedure | " + " | ".join(NOISES) + " |", "|---|" + "---:|" * len(NOISES)]
@@ -298,16 +301,19 @@ def markdown(errors: pd.DataFrame, saved: pd.DataFrame) -> str:
 
 def main() -> None:
     """Simulate, and write JSON, Markdown and a figure to results/."""
-    errors, saved = error_rates(), savings()
-    (RESULTS / "stopping_rule.md").write_text(markdown(errors, saved))
-    save(figure(errors, saved), RESULTS, "stopping_rule")
+    arguments = options.parsed(options.parser(__doc__))
+    num_sweeps = 10 if arguments.smoke else SWEEPS
+    errors, saved = error_rates(num_sweeps), savings(num_sweeps)
+    folder = Path(tempfile.mkdtemp(prefix="sngan-bench-")) if arguments.smoke else RESULTS
+    (folder / "stopping_rule.md").write_text(markdown(errors, saved, num_sweeps))
+    save(figure(errors, saved), folder, "stopping_rule")
     rows: Mapping[str, object] = {
-        "sweeps": SWEEPS,
+        "sweeps": num_sweeps,
         "looks": f"{LOOKS.first} to {LOOKS.last}",
         "wrong_verdicts": errors.to_dict("records"),
         "savings": saved.round(4).to_dict("records"),
     }
-    keep("stopping_rule", "python -m tests.benchmarks.stopping_rule", rows)
+    keep("stopping_rule", options.command(), rows, smoke=arguments.smoke)
 
 
 if __name__ == "__main__":
