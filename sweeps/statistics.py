@@ -26,6 +26,10 @@ PairStatistic = Callable[[FloatArray, FloatArray], FloatArray]
 LEVEL = 0.95
 # Largest number of elements that one chunk of bootstrap replicates may hold: 16 MB, friendly to caches.
 _CHUNK = 2**21
+# Up to as many pairs of runs are compared one by one, all replicates at once.
+_FEW_PAIRS = 2**10
+# With more runs than 50,000 replicates of 200, there are fewer replicates, but never fewer than these.
+_MOST_DRAWS, _FEWEST_REPLICATES = 10**7, 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +157,8 @@ def spread_range(scores: FloatArray) -> FloatArray:
 def performance_profile(scores: FloatArray, thresholds: FloatArray) -> FloatArray:
     """Fraction of all runs with score > threshold, [..., S, K] and [T] -> [..., T]; falls from at most 1 to 0."""
     pooled = _pooled(scores)
-    above = np.stack([(pooled > threshold).sum(axis=-1) for threshold in thresholds], axis=-1)
+    # NaN sorts last, beyond every threshold: what is neither NaN nor at most the threshold is above it.
+    above = _count(pooled)[..., None] - _numbers_at_most(np.sort(pooled, axis=-1), thresholds)
     return _ratio(above.astype(np.float64), _count(pooled)[..., None])
 
 
@@ -166,11 +171,25 @@ def probability_of_improvement(first: FloatArray, second: FloatArray) -> FloatAr
     In every setting the Mann-Whitney statistic divided by the number of pairs. Settings in which either has
     no run are left out; NaN when none remains.
     """
-    wins = (first[..., :, None] > second[..., None, :]).sum(axis=(-2, -1))
-    ties = (first[..., :, None] == second[..., None, :]).sum(axis=(-2, -1))
     pairs = _count(first) * _count(second)
-    per_setting = _ratio(wins + 0.5 * ties, pairs)
+    per_setting = _ratio(_wins(first, second), pairs)
     return _ratio(np.nansum(per_setting, axis=-1), _count(per_setting))
+
+
+def _wins(first: FloatArray, second: FloatArray) -> FloatArray:
+    """Pairs [...] of runs [..., K] and [..., L] in which the first one is higher, ties counted half."""
+    if first.shape[-1] * second.shape[-1] <= _FEW_PAIRS:
+        higher = (first[..., :, None] > second[..., None, :]).sum(axis=(-2, -1))
+        equal = (first[..., :, None] == second[..., None, :]).sum(axis=(-2, -1))
+        return np.asarray(higher + 0.5 * equal)
+    # Places among the other's sorted runs: K log L steps instead of K L, which many seeds would not permit.
+    ordered, known = np.sort(second, axis=-1), _count(second)
+    wins = np.empty(known.shape)
+    for index in np.ndindex(known.shape):
+        runs, others = first[index], ordered[index][: known[index]]
+        runs = runs[~np.isnan(runs)]
+        wins[index] = (np.searchsorted(others, runs, "left") + np.searchsorted(others, runs, "right")).sum() / 2
+    return wins
 
 
 def difference(statistic: Statistic) -> PairStatistic:
@@ -258,11 +277,22 @@ def stratified_bootstrap(
     return Interval(low=np.asarray(low), high=np.asarray(high), num_seeds=fewest)
 
 
+def affordable_replicates(wanted: int, runs: int) -> int:
+    """How many replicates of so many runs are drawn where `wanted` are: all up to 10 million draws, at least 500.
+
+    With B replicates the ends of a 95 % interval err by about 2.7 / sqrt(B) standard errors of the statistic: 0.012 of
+    them with 50,000 and 0.12, a thirtieth of the interval's length, with 500, while the standard errors themselves
+    shrink with the number of runs.
+    """
+    return min(wanted, max(_MOST_DRAWS // max(runs, 1), _FEWEST_REPLICATES))
+
+
 def estimate(
     scores: FloatArray, statistic: Statistic, *, stream: np.random.Generator, num_replicates: int = 50_000
 ) -> Estimate:
     """A statistic of one method's scores [S, K] with its bootstrap interval (see stratified_bootstrap)."""
-    interval = stratified_bootstrap(scores, statistic, num_replicates=num_replicates, stream=stream)
+    number = affordable_replicates(num_replicates, scores.size)
+    interval = stratified_bootstrap(scores, statistic, num_replicates=number, stream=stream)
     return _estimate(float(statistic(scores)), interval, scores)
 
 
@@ -285,7 +315,8 @@ def estimate_pair(
     def of_both(pair: FloatArray) -> FloatArray:
         return statistic(pair[..., 0, :, :], pair[..., 1, :, :])
 
-    interval = stratified_bootstrap(both, of_both, num_replicates=num_replicates, stream=stream)
+    number = affordable_replicates(num_replicates, both.size)
+    interval = stratified_bootstrap(both, of_both, num_replicates=number, stream=stream)
     return _estimate(float(of_both(both)), interval, both[0])
 
 
@@ -337,6 +368,13 @@ def _median_last(values: FloatArray) -> FloatArray:
     ordered, count = np.sort(values, axis=-1), _count(values)
     middle = np.maximum(np.stack([(count - 1) // 2, count // 2], axis=-1), 0)
     return np.asarray(_taken(ordered, middle).mean(axis=-1))
+
+
+def _numbers_at_most(ordered: FloatArray, thresholds: FloatArray) -> IntArray:
+    """How many of the sorted entries [..., N] are at most each threshold [T], [..., T]; NaN is beyond all."""
+    flat = ordered.reshape(-1, ordered.shape[-1])
+    counts = [np.searchsorted(row, thresholds, "right") for row in flat]
+    return np.asarray(counts, dtype=np.intp).reshape(*ordered.shape[:-1], len(thresholds))
 
 
 def _taken(ordered: FloatArray, at: IntArray) -> FloatArray:

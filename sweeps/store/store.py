@@ -127,13 +127,8 @@ class ResultStore:
 
     def known_states(self, digests: Iterable[str]) -> dict[str, TrialState]:
         """State of those trials that any study has registered: for plans that are not registered."""
-        query = select(TrialRow.digest, TrialRow.state)
-        found: dict[str, TrialState] = {}
         with self._read() as connection:
-            for part in writes.chunks(sorted(set(digests)), writes.DIGESTS):
-                rows = connection.execute(query.where(TrialRow.digest.in_(part)))
-                found.update((digest, TrialState(state)) for digest, state in rows)
-        return found
+            return writes.states_of(connection, digests)
 
     # Running
 
@@ -142,10 +137,14 @@ class ResultStore:
         with self._write() as connection:
             writes.requeue(connection, digests)
 
-    def start_attempt(self, digest: str, *, host: str, device: str, versions: Mapping[str, str]) -> int:
-        """The number of a new attempt. The trial is running now; an attempt that is still open ends."""
+    def start_attempt(self, digest: str, *, host: str, device: str, versions: Mapping[str, str]) -> None:
+        """Begin an attempt. The trial is running now; an attempt that is still open ends."""
+        self.start_attempts([digest], host=host, device=device, versions=versions)
+
+    def start_attempts(self, digests: Iterable[str], *, host: str, device: str, versions: Mapping[str, str]) -> None:
+        """Begin an attempt at each of many trials in one transaction."""
         with self._write() as connection:
-            return writes.start_attempt(connection, digest, host, device, versions)
+            writes.start_attempts(connection, digests, host, device, versions)
 
     def record(self, digest: str, evaluation: Evaluation) -> None:
         """Store an evaluation: scores, diagnostics, spectra, sample grid, costs so far. Again, it changes nothing.
@@ -154,10 +153,16 @@ class ResultStore:
         """
         self.record_many([(digest, evaluation)])
 
-    def record_many(self, items: Iterable[tuple[str, Evaluation]]) -> None:
-        """Store many (digest, evaluation) in one transaction: much faster than one by one."""
+    def record_many(
+        self, evaluations: Iterable[tuple[str, Evaluation]], outcomes: Iterable[tuple[str, Outcome]] = ()
+    ) -> None:
+        """Store many evaluations, and then outcomes, by digest, in one transaction: all of them or none.
+
+        The same as `record` and `finish` one by one, and many times as fast: for imports and for rebuilding a store.
+        """
         with self._write() as connection:
-            writes.record(connection, items)
+            writes.record(connection, evaluations)
+            writes.finish(connection, outcomes)
 
     def finish(self, digest: str, outcome: Outcome) -> None:
         """Give the trial its result and end its attempt. Of two outcomes the first stays.
@@ -165,8 +170,7 @@ class ResultStore:
         Rows beyond outcome.update, of an earlier attempt whose checkpoint was lost, are deleted; the diagnoses that
         the outcome brings are stored.
         """
-        with self._write() as connection:
-            writes.finish(connection, digest, outcome)
+        self.record_many((), [(digest, outcome)])
 
     def fail(self, digest: str, error: str) -> None:
         """End the trial's attempt with `error`; the trial is failed, which is not a result."""
@@ -191,6 +195,11 @@ class ResultStore:
         """
         with self._read() as connection:
             return frames.evaluations(connection, study, preset)
+
+    def newest_values(self, study: str, preset: str, protocol: str) -> dict[str, float]:
+        """Digest -> value of a protocol (short name) at the newest evaluation that has one, where there is one."""
+        with self._read() as connection:
+            return frames.newest_values(connection, study, preset, protocol)
 
     def diagnostics(self, study: str, preset: str) -> pd.DataFrame:
         """One row per diagnostic (digest, method, setting, seed, update, name, value)."""

@@ -13,6 +13,8 @@ from dashboards.report import write_report
 from sngan.config import TrialConfig
 from sngan.results import Diagnosis, Evaluation, Outcome, Score, Spectrum
 from sngan.seeding import numpy_stream
+from sweeps.records import StudyRecords
+from sweeps.reporting import judge_study
 from sweeps.spaces import Axis, Choice, Range, Search, configured, place_of, space_of
 from sweeps.store import ResultStore, open_store
 from sweeps.study import Claim, PlannedTrial, Preset, Study, plan
@@ -124,7 +126,13 @@ class Sweep:
         """The page, with some figures or all."""
         study = replace(self.study, figures=figures)
         folder = folder or self.folder / "report"
-        return write_report(self.store, study, self.preset, storage_dir=self.folder, folder=folder)
+        return page_of(self.store, study, self.preset, storage_dir=self.folder, folder=folder)
+
+
+def page_of(store: ResultStore, study: Study, preset: Preset, *, storage_dir: Path, folder: Path) -> Path:
+    """The report of what a store holds, with its claims judged."""
+    records = StudyRecords(store=store, study=study, preset=preset)
+    return write_report(records, judge_study(records), storage_dir=storage_dir, folder=folder)
 
 
 def open_sweep(folder: Path, preset: Preset, story: Story | None, claims: tuple[Claim, ...] = (CLAIM,)) -> Sweep:

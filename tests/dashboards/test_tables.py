@@ -16,6 +16,7 @@ from dashboards.figures import StudyFrames
 from dashboards.summary import summarize
 from dashboards.tables import FORMATS, Table, paper_tables, write_table
 from sweeps.published import ALL_SETTINGS, REAL_IMAGES, published, table_2
+from sweeps.records import StudyRecords
 from sweeps.reporting import judge_study
 from tests.dashboards.synthetic import FID, Story, Sweep, make_preset, make_searched_preset, open_sweep
 
@@ -23,7 +24,7 @@ PAPER_FID = "fid/gen5000-test10000-inception"
 
 
 def tables_of(frames: StudyFrames, sweep: Sweep) -> dict[str, Table]:
-    verdicts = judge_study(sweep.store, sweep.study, sweep.preset)
+    verdicts = judge_study(StudyRecords(store=sweep.store, study=sweep.study, preset=sweep.preset))
     return {table.name: table for table in paper_tables(frames, summarize(frames.headline), verdicts)}
 
 
@@ -112,7 +113,7 @@ def test_summary_has_every_aggregate_with_its_interval(tables: dict[str, Table],
 
 def test_verdicts_are_those_of_the_report(tables: dict[str, Table], full: Sweep) -> None:
     (record,) = records_of(tables["verdicts"])
-    (verdict,) = judge_study(full.store, full.study, full.preset)
+    (verdict,) = judge_study(StudyRecords(store=full.store, study=full.study, preset=full.preset))
     assert (record["claim"], record["verdict"]) == (verdict.claim, verdict.verdict)
     assert float(record["effect"]) == pytest.approx(verdict.effect, rel=1e-5)
     assert record["source"].startswith("Miyato")
