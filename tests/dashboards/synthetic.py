@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from PIL import Image
 
 from dashboards.figures import StudyFrames
@@ -133,6 +134,15 @@ def page_of(store: ResultStore, study: Study, preset: Preset, *, storage_dir: Pa
     """The report of what a store holds, with its claims judged."""
     records = StudyRecords(store=store, study=study, preset=preset)
     return write_report(records, judge_study(records), storage_dir=storage_dir, folder=folder)
+
+
+def changed(frames: StudyFrames, preset: Preset | None = None, **given: pd.DataFrame) -> StudyFrames:
+    """The same frames with another preset, or with some of them (by name) in place of the store's."""
+    known = frames.records
+    records = StudyRecords(store=known.store, study=known.study, preset=preset or known.preset)
+    names = ("trials", "evaluations", "diagnostics", "spectra", "samples")
+    vars(records).update({name: given.get(name, getattr(known, name)) for name in names})
+    return StudyFrames(records=records, storage_dir=frames.storage_dir)
 
 
 def open_sweep(folder: Path, preset: Preset, story: Story | None, claims: tuple[Claim, ...] = (CLAIM,)) -> Sweep:
