@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, select
 from sngan.results import Evaluation, Outcome
 from sweeps.claims import Verdict
 from sweeps.looks import Looks
-from sweeps.store import frames, schema, writes
+from sweeps.store import frames, planning, schema, writes
 from sweeps.store.connect import connect, explained, is_sqlite, parse_url, shown, transaction
 from sweeps.store.tables import StudyRow, StudyTrialRow, TrialRow, TrialState, VerdictRow
 from sweeps.store.writer_lock import only_writer
@@ -95,12 +95,12 @@ class ResultStore:
         description : plain values for JSON; "question" is shown by `studies`.
         """
         with self._write() as connection:
-            writes.register(connection, study, preset, description, trials)
+            planning.register(connection, study, preset, description, trials)
 
     def set_provenance(self, study: str, preset: str, provenance: Mapping[str, Any]) -> None:
         """Remember what the newest launch came from, and its start: provenance["started"], else now."""
         with self._write() as connection:
-            writes.set_provenance(connection, study, preset, provenance)
+            planning.set_provenance(connection, study, preset, provenance)
 
     def provenance(self, study: str, preset: str) -> dict[str, Any]:
         """What the newest launch came from; empty before the first."""
@@ -111,12 +111,12 @@ class ResultStore:
     def plan_looks(self, study: str, preset: str, looks: Looks) -> Looks:
         """Remember at which numbers of seeds a registered study is judged; return what holds: an earlier plan stays."""
         with self._write() as connection:
-            return writes.plan_looks(connection, study, preset, looks)
+            return planning.plan_looks(connection, study, preset, looks)
 
     def looks(self, study: str, preset: str) -> Looks | None:
         """At which numbers of seeds the study is judged, None where it is judged once."""
         with self._read() as connection:
-            return writes.looks_of(connection, study, preset)
+            return planning.looks_of(connection, study, preset)
 
     def states(self, study: str, preset: str) -> dict[str, TrialState]:
         """State of every trial of a study, by digest."""

@@ -15,7 +15,6 @@ from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, sel
 from sqlalchemy.dialects import postgresql, sqlite
 
 from sngan.results import Diagnosis, Evaluation, Outcome
-from sweeps.looks import Looks
 from sweeps.store import checksums
 from sweeps.store.tables import (
     AttemptRow,
@@ -23,17 +22,13 @@ from sweeps.store.tables import (
     ChecksumRow,
     DiagnosticRow,
     EvaluationRow,
-    LooksRow,
     SampleRow,
     SpectrumRow,
-    StudyRow,
-    StudyTrialRow,
     TrialRow,
     TrialState,
     VerdictRow,
     table_of,
 )
-from sweeps.study import PlannedTrial
 
 logger = logging.getLogger(__name__)
 
@@ -41,29 +36,6 @@ logger = logging.getLogger(__name__)
 ROWS, DIGESTS = 5_000, 500
 INTERRUPTED = "interrupted"
 T = TypeVar("T")
-
-
-def register(
-    connection: Connection,
-    study: str,
-    preset: str,
-    description: Mapping[str, Any],
-    trials: Sequence[PlannedTrial],
-) -> None:
-    """Insert or renew the study's row, its trials (known ones stay as they are) and its cells."""
-    key = {"study": study, "preset": preset}
-    row = {**key, "description": dict(description), "provenance": {}, "launches": []}
-    upsert(connection, StudyRow, [row], keep=("provenance", "launches"))
-    planned = {trial.digest: trial for trial in trials}
-    new = sorted(planned.keys() - states_of(connection, planned).keys())
-    for part in chunks(new, ROWS):
-        rows = [_trial_row(digest, planned[digest]) for digest in part]
-        upsert(connection, TrialRow, rows, keep=list(rows[0]))
-    known = _cells(connection, study, preset)
-    changed = [(*trial.cell, trial.digest) for trial in trials if known.get(trial.cell) != trial.digest]
-    for batch in chunks(sorted(changed, key=lambda row: row[-1]), ROWS):
-        named = [dict(zip(("method", "setting", "seed", "trial"), row, strict=True)) for row in batch]
-        upsert(connection, StudyTrialRow, [{**key, **cell} for cell in named])
 
 
 def states_of(connection: Connection, digests: Iterable[str]) -> dict[str, TrialState]:
@@ -74,57 +46,6 @@ def states_of(connection: Connection, digests: Iterable[str]) -> dict[str, Trial
         rows = connection.execute(query.where(TrialRow.digest.in_(part)))
         found.update((digest, TrialState(state)) for digest, state in rows)
     return found
-
-
-def _cells(connection: Connection, study: str, preset: str) -> dict[tuple[str, str, int], str]:
-    """The trial that every cell of a study means."""
-    query = select(StudyTrialRow.method, StudyTrialRow.setting, StudyTrialRow.seed, StudyTrialRow.trial)
-    rows = connection.execute(query.where(StudyTrialRow.study == study, StudyTrialRow.preset == preset))
-    return {(method, setting, seed): trial for method, setting, seed, trial in rows}
-
-
-def _trial_row(digest: str, trial: PlannedTrial) -> dict[str, Any]:
-    config = trial.config
-    copied = ("alpha", "beta1", "beta2", "n_dis", "dataset", "architecture", "updates")
-    return {
-        "digest": digest,
-        "config": config.to_dict(),
-        **{name: getattr(config, name) for name in copied},
-        "state": TrialState.QUEUED.value,
-        "last_update": 0,
-        "train_s": 0.0,
-        "evaluate_s": 0.0,
-        "reason": "",
-        "error": "",
-    }
-
-
-def set_provenance(connection: Connection, study: str, preset: str, provenance: Mapping[str, Any]) -> None:
-    """Replace the study's provenance and note one more launch."""
-    key = (StudyRow.study == study, StudyRow.preset == preset)
-    query = select(StudyRow.launches).where(*key).with_for_update()
-    launches = connection.execute(query).scalar_one_or_none()
-    if launches is None:
-        raise LookupError(f"study {study!r} with preset {preset!r} is not registered")
-    started = str(provenance.get("started") or _now().isoformat(timespec="seconds"))
-    changed = {"provenance": dict(provenance), "launches": [*launches, started]}
-    connection.execute(update(StudyRow).where(*key).values(**changed))
-
-
-def plan_looks(connection: Connection, study: str, preset: str, looks: Looks) -> Looks:
-    """Remember the study's looks unless there are some; return those that hold."""
-    row = {"study": study, "preset": preset, "first": looks.first, "last": looks.last}
-    upsert(connection, LooksRow, [row], keep=("first", "last"))
-    found = looks_of(connection, study, preset)
-    assert found is not None
-    return found
-
-
-def looks_of(connection: Connection, study: str, preset: str) -> Looks | None:
-    """The study's looks, None where none were planned."""
-    query = select(LooksRow.first, LooksRow.last).where(LooksRow.study == study, LooksRow.preset == preset)
-    row = connection.execute(query).one_or_none()
-    return None if row is None else Looks(first=row.first, last=row.last)
 
 
 def lock(connection: Connection, digests: Iterable[str]) -> dict[str, TrialState]:
@@ -338,7 +259,7 @@ def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
 def _set_trials(connection: Connection, rows: Sequence[Mapping[str, Any]], *only: ColumnElement[bool]) -> None:
     """Set the named columns of the trials "_digest" of `rows`, which all name the same, where `only` holds."""
     if rows:
-        values = {name: bindparam(name) for name in rows[0] if name != "_digest"}
+        values: dict[str, Any] = {name: bindparam(name) for name in rows[0] if name != "_digest"}
         statement = update(table_of(TrialRow)).where(TrialRow.digest == bindparam("_digest"), *only).values(**values)
         connection.execute(statement, list(rows))
 

@@ -175,7 +175,7 @@ def _false_alarms(luck: float) -> float:
 
 def test_many_blocks_have_about_the_exact_p_value(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = numpy_stream(11, "bootstrap")
-    for shift in (0.0, 0.1, 0.2):
+    for shift in (0.0, 0.1):
         differences = np.round(stream.standard_normal(200) + shift, 1)  # ties and zeros among them
         monkeypatch.setattr(rank_tests, "_MOST_EXACT", 200)
         exact = wilcoxon(differences)
