@@ -8,14 +8,13 @@ import numpy as np
 
 from dashboards.figures.style import method_label, number
 from sngan.seeding import numpy_stream
+from sweeps.bootstrap import estimate_pair, estimates
 from sweeps.scores import ScoreTable
 from sweeps.spaces import place_of
 from sweeps.statistics import (
     Estimate,
     Statistic,
     divergence_rate,
-    estimate_pair,
-    estimates,
     iqm,
     mean,
     median,

@@ -22,8 +22,9 @@ from dashboards.figures.style import (
     themed,
 )
 from sngan.seeding import numpy_stream
+from sweeps.bootstrap import affordable_replicates, stratified_bootstrap
 from sweeps.scores import ScoreTable
-from sweeps.statistics import FloatArray, affordable_replicates, performance_profile, stratified_bootstrap
+from sweeps.statistics import FloatArray, performance_profile
 
 _NUM_REPLICATES = 1_000
 _MOST_STEPS = 400  # more cannot be seen

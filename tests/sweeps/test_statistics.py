@@ -7,15 +7,12 @@ import pytest
 
 from sngan.seeding import numpy_stream
 from sweeps import statistics
+from sweeps.bootstrap import affordable_replicates, estimate, estimate_pair, estimates, stratified_bootstrap
 from sweeps.statistics import (
     Estimate,
-    affordable_replicates,
     best_setting,
     difference,
     divergence_rate,
-    estimate,
-    estimate_pair,
-    estimates,
     iqm,
     mean,
     median,
@@ -29,7 +26,6 @@ from sweeps.statistics import (
     setting_medians,
     setting_quartiles,
     spread_range,
-    stratified_bootstrap,
     wilson_interval,
     worst_setting,
 )
@@ -226,7 +222,7 @@ def test_bootstrap_is_a_function_of_its_stream_and_not_of_chunks(
     first = of(0)
     assert of(0) == first
     assert of(1) != first
-    monkeypatch.setattr("sweeps.statistics._CHUNK", 42 * 7)
+    monkeypatch.setattr("sweeps.bootstrap._CHUNK", 42 * 7)
     assert of(0) == first
 
 
