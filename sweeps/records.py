@@ -9,6 +9,8 @@ from sweeps.scores import Kind, ScoreTable, score_table
 from sweeps.store import ResultStore
 from sweeps.study import Preset, Study
 
+_LOOKED_AT = ("digest", "method", "setting", "seed", "update", "protocol", "metric", "value", "extractor", "floor")
+
 
 @dataclass(frozen=True, kw_only=True)
 class StudyRecords:
@@ -34,8 +36,8 @@ class StudyRecords:
 
     @cached_property
     def evaluations(self) -> pd.DataFrame:
-        """A row per score."""
-        return self.store.evaluations(*self.key)
+        """A row per score, with what judging and figures look at."""
+        return self.store.evaluations(*self.key, columns=_LOOKED_AT)
 
     @cached_property
     def diagnostics(self) -> pd.DataFrame:

@@ -21,8 +21,9 @@ class _Texts:
 
     def extend(self, values: Sequence[str]) -> None:
         places = self.places
-        found = (places.setdefault(value, len(places)) for value in values)
-        self._parts.append(np.fromiter(found, dtype=np.int32, count=len(values)))
+        for value in dict.fromkeys(values):
+            places.setdefault(value, len(places))
+        self._parts.append(np.fromiter(map(places.__getitem__, values), dtype=np.int32, count=len(values)))
 
     @property
     def codes(self) -> NDArray[np.int32]:

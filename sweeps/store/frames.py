@@ -88,9 +88,10 @@ def trials(connection: Connection, study: str, preset: str) -> pd.DataFrame:
     return _frame(connection, _of_study(study, preset, _sources(TRIALS, TrialRow, computed)), TRIALS)
 
 
-def evaluations(connection: Connection, study: str, preset: str) -> pd.DataFrame:
-    """One row per measured number, columns EVALUATIONS, by seed, method, setting, update, protocol."""
-    return _results(connection, study, preset, EvaluationRow, EVALUATIONS)
+def evaluations(connection: Connection, study: str, preset: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """One row per measured number, columns EVALUATIONS or some of them, by seed, method, setting, update, protocol."""
+    types = {name: kind for name, kind in EVALUATIONS.items() if columns is None or name in columns}
+    return _results(connection, study, preset, EvaluationRow, types)
 
 
 def diagnostics(connection: Connection, study: str, preset: str) -> pd.DataFrame:
@@ -108,6 +109,13 @@ def samples(connection: Connection, study: str, preset: str) -> pd.DataFrame:
     """One row per grid of images, columns SAMPLES, in the order seed, method, setting, update."""
     query = _of_study(study, preset, _sources(SAMPLES, SampleRow), SampleRow)
     return _frame(connection, query.order_by(SampleRow.update), SAMPLES)
+
+
+def configs_with(connection: Connection, study: str, preset: str, text: str) -> list[str]:
+    """The configs (JSON texts) of the study's trials that contain a text."""
+    config = _text(TrialRow.config)
+    query = _of_study(study, preset, [config]).where(config.contains(text, autoescape=True))
+    return list(connection.scalars(query.order_by(None)))
 
 
 def newest_values(connection: Connection, study: str, preset: str, protocol: str) -> dict[str, float]:
@@ -226,9 +234,11 @@ def _results(
 
     The database hands them over as they lie, by trial; sorting millions of them there would take longer than all else.
     """
-    of_cell = [name for name in types if name in _CELL_SOURCES]
+    of_cell = ["digest", *(name for name in types if name in _CELL_SOURCES and name != "digest")]
     cells = _frame(
-        connection, _of_study(study, preset, _sources(of_cell, row)), {name: types[name] for name in of_cell}
+        connection,
+        _of_study(study, preset, _sources(of_cell, row)),
+        {name: ({**_CELL, **types})[name] for name in of_cell},
     )
     rows = TrialRows({name: kind for name, kind in types.items() if name not in _CELL_SOURCES})
     columns = table_of(row).columns

@@ -188,13 +188,19 @@ class ResultStore:
         with self._read() as connection:
             return frames.trials(connection, study, preset)
 
-    def evaluations(self, study: str, preset: str) -> pd.DataFrame:
+    def evaluations(self, study: str, preset: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """One row per measured number, in the order seed, method, setting, update, protocol.
 
-        Columns: frames.EVALUATIONS. value, spread and floor are finite, or NaN where absent.
+        Columns: frames.EVALUATIONS, or those of them that are asked for. value, spread and floor are finite, or NaN
+        where absent.
         """
         with self._read() as connection:
-            return frames.evaluations(connection, study, preset)
+            return frames.evaluations(connection, study, preset, columns)
+
+    def configs_with(self, study: str, preset: str, text: str) -> list[str]:
+        """The configs of the study's trials, as JSON texts, that contain `text`."""
+        with self._read() as connection:
+            return frames.configs_with(connection, study, preset, text)
 
     def newest_values(self, study: str, preset: str, protocol: str) -> dict[str, float]:
         """Digest -> value of a protocol (short name) at the newest evaluation that has one, where there is one."""
