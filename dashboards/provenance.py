@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from dashboards.figures import StudyFrames
@@ -13,10 +14,12 @@ from dashboards.figures.frames import records
 from dashboards.figures.style import method_label, scientific
 from sngan.config import TrialConfig
 from sngan.methods import METHODS
+from sweeps.configs import distinct, without_seed
 from sweeps.plugins import codes_of, find_kept
 from sweeps.study import STUDIES, Preset
 
 _AXES = ("alpha", "beta1", "beta2", "n_dis", "loss", "regularizers", "seed")
+_MOST_LISTED = 1_000
 _FIRST = ("command", "started", "git_commit", "git_dirty", "inputs", "host", "os", "cpu", "cores", "gpus")
 
 
@@ -25,37 +28,55 @@ class ConfigTable:
     """Every trial's config without repetition.
 
     common : field -> value of the fields in which all trials agree. fields : the others. rows : one per trial with
-    the keys method, setting, seed, digest, state, last_update, train_s, num_attempts, remark and values (of `fields`).
+    the keys method, setting, seed, digest, state, last_update, train_s, num_attempts, remark and values (of `fields`);
+    of more than 1,000 trials those that failed, and the first ones. num_trials : how many there are.
     """
 
     common: Mapping[str, str]
     fields: tuple[str, ...]
     rows: tuple[Mapping[str, Any], ...]
+    num_trials: int
 
 
 def config_table(trials: pd.DataFrame) -> ConfigTable:
     """The configs of all trials, split into what they share and what differs."""
-    configs = [json.loads(text) for text in trials["config"]]
-    keys = sorted({key for config in configs for key in config})
-    texts = [{key: shown(config.get(key)) for key in keys} for config in configs]
-    differing = tuple(key for key in keys if len({text[key] for text in texts}) > 1)
-    told = records(trials, "method", "setting", "seed", "digest", "state", "last_update", "train_s", "num_attempts",
+    known = {text: json.loads(text) for text in distinct(trials["config"])}
+    keys = sorted({key for config in known.values() for key in config})
+    texts = {text: {key: shown(config.get(key)) for key in keys} for text, config in known.items()}
+    several = {key for key in keys if len({text[key] for text in texts.values()}) > 1}
+    if trials["seed"].nunique() > 1:
+        several.add("seed")
+    differing = tuple(key for key in keys if key in several)
+    listed = _listed(trials)
+    told = records(listed, "method", "setting", "seed", "digest", "state", "last_update", "train_s", "num_attempts",
                    "reason", "error")  # fmt: skip
     rows = tuple(
         {
             "method": method_label(method), "setting": setting, "seed": seed, "digest": digest, "state": state,
             "last_update": last_update, "train_s": train_s, "num_attempts": num_attempts, "remark": reason or error,
-            "values": [text[key] for key in differing],
+            "values": [shown(seed) if key == "seed" else texts[without_seed(config)][key] for key in differing],
         }
-        for text, (method, setting, seed, digest, state, last_update, train_s, num_attempts, reason, error) in zip(
-            texts, told, strict=True
+        for config, (method, setting, seed, digest, state, last_update, train_s, num_attempts, reason, error) in zip(
+            listed["config"], told, strict=True
         )
     )  # fmt: skip
+    first: Mapping[str, str] = {}
+    if len(trials):
+        first = {**texts[without_seed(trials["config"].iloc[0])], "seed": shown(int(trials["seed"].iloc[0]))}
     return ConfigTable(
-        common={key: texts[0][key] for key in keys if key not in differing} if texts else {},
+        common={key: first[key] for key in keys if key not in differing},
         fields=differing,
         rows=rows,
+        num_trials=len(trials),
     )
+
+
+def _listed(trials: pd.DataFrame) -> pd.DataFrame:
+    """The trials that a page lists: all, or of very many those that failed and then the first ones, in their order."""
+    if len(trials) <= _MOST_LISTED:
+        return trials
+    order = np.argsort((trials["state"] != "failed").to_numpy(), kind="stable")
+    return trials.iloc[np.sort(order[:_MOST_LISTED])]
 
 
 def shown(value: Any) -> str:

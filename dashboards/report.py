@@ -5,6 +5,7 @@ figure, FOLDER/tables/ NAME.md, .tex and .csv of every table.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,7 +26,7 @@ from dashboards.tables import FORMATS as TABLE_FORMATS
 from dashboards.tables import Table, paper_tables, write_table
 from sweeps.claims import Verdict
 from sweeps.looks import Looks
-from sweeps.reporting import judge_study
+from sweeps.records import StudyRecords
 from sweeps.scores import ScoreTable
 from sweeps.store import ResultStore
 from sweeps.study import Preset, Study
@@ -47,16 +48,17 @@ class FigureView:
     matrix: dict[str, Any] | None = None
 
 
-def write_report(store: ResultStore, study: Study, preset: Preset, *, storage_dir: Path, folder: Path) -> Path:
-    """FOLDER/index.html, written last, so that what it links to is there.
+def write_report(records: StudyRecords, verdicts: Sequence[Verdict], *, storage_dir: Path, folder: Path) -> Path:
+    """FOLDER/index.html with the verdicts of sweeps.reporting.judge_study, written last, so that what it links to is
+    there.
 
     Sample paths in the store are relative to `storage_dir`. Raises InputError for an unknown figure, for results
     that must not be compared, and when the disk refuses.
     """
-    frames = StudyFrames.read(store, study, preset, storage_dir)
+    frames = StudyFrames(records=records, storage_dir=storage_dir)
+    store, study, preset = records.store, records.study, records.preset
     summary = summarize(frames.each_once)
     figures = [_figure(name, frames, folder / "figures") for name in study.figures or FIGURES]
-    verdicts = judge_study(store, study, preset)
     tables = paper_tables(frames, summary, verdicts)
     for table in tables:
         write_table(table, folder / "tables")
@@ -112,7 +114,7 @@ def _context(
     summary: Summary,
     figures: list[FigureView],
     tables: tuple[Table, ...],
-    verdicts: list[Verdict],
+    verdicts: Sequence[Verdict],
     looks: Looks | None,
     launched: dict[str, Any],
 ) -> dict[str, Any]:

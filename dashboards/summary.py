@@ -8,14 +8,13 @@ import numpy as np
 
 from dashboards.figures.style import method_label, number
 from sngan.seeding import numpy_stream
+from sweeps.bootstrap import estimate_pair, estimates
 from sweeps.scores import ScoreTable
 from sweeps.spaces import place_of
 from sweeps.statistics import (
     Estimate,
     Statistic,
     divergence_rate,
-    estimate,
-    estimate_pair,
     iqm,
     mean,
     median,
@@ -99,11 +98,24 @@ def _row(table: ScoreTable, method: str, reference: str | None) -> MethodSummary
     index, covers = table.methods.index(method), _covers(table, method)
     scores = table.pick(method)
 
-    def estimated(statistic: Statistic, *, known: bool = covers) -> Estimate:
-        found = estimate(scores, statistic, stream=numpy_stream(0, "bootstrap"), num_replicates=_NUM_REPLICATES)
-        return found if known else dataclasses.replace(found, value=math.nan, low=None, high=None)
-
     comparable = covers and not any(map(place_of, table.settings))
+    statistics: dict[str, tuple[Statistic, bool]] = {
+        "iqm": (iqm, covers),
+        "mean": (mean, covers),
+        "median_of_means": (median_of_means, comparable),
+        "optimality_gap": (lambda replicates: optimality_gap(replicates, table.real_score), covers),
+        "spread": (spread_range, comparable),
+    }
+    found = estimates(
+        scores,
+        [statistic for statistic, _ in statistics.values()],
+        stream=numpy_stream(0, "bootstrap"),
+        num_replicates=_NUM_REPLICATES,
+    )
+    estimated = {
+        name: one if known else dataclasses.replace(one, value=math.nan, low=None, high=None)
+        for (name, (_, known)), one in zip(statistics.items(), found, strict=True)
+    }
     worst_setting, worst = _worst(table, method) if comparable else ("", math.nan)
     improvement = None
     if covers and reference is not None and method != reference:
@@ -117,13 +129,9 @@ def _row(table: ScoreTable, method: str, reference: str | None) -> MethodSummary
         method=method,
         label=method_label(method),
         median=float(median(table.pick_ordered(method))) if covers else math.nan,
-        iqm=estimated(iqm),
-        mean=estimated(mean),
-        median_of_means=estimated(median_of_means, known=comparable),
-        optimality_gap=estimated(lambda replicates: optimality_gap(replicates, table.real_score)),
+        **estimated,
         worst_setting=worst_setting,
         worst=worst,
-        spread=estimated(spread_range, known=comparable),
         divergence=divergence_rate(table.diverged[index], table.missing[index]),
         improvement=improvement,
     )

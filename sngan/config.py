@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Literal, Self
 
 from sngan.errors import InputError
@@ -119,13 +119,20 @@ class TrialConfig:
         """A copy with some fields changed, checked again."""
         return type(self)(**{**{f.name: getattr(self, f.name) for f in fields(self)}, **changes})
 
+    def with_seed(self, seed: int) -> Self:
+        """A copy with another seed, the only field that is checked: for the thousands of trials of one cell."""
+        _check_seed(seed)
+        copy = object.__new__(type(self))
+        copy.__dict__.update(self.__dict__)
+        copy.__dict__.pop("digest", None)
+        object.__setattr__(copy, "seed", seed)
+        return copy
+
     @cached_property
     def digest(self) -> str:
         """The trial's identity: 16 hex digits of the SHA-256 of TRAINING_VERSION and the config's canonical JSON."""
-        canonical = type(self).from_dict(self.to_dict())  # by field types: 1 and 1.0 are the same alpha
-        known = {key: value for key, value in canonical.to_dict().items() if _ADDED_SINCE.get(key, ...) != value}
-        text = json.dumps(known, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(f"{TRAINING_VERSION} {text}".encode()).hexdigest()[:16]
+        before, after = _around_seed(self if self.seed == 0 else self.with_seed(0))
+        return hashlib.sha256(f"{TRAINING_VERSION} {before}{int(self.seed)}{after}".encode()).hexdigest()[:16]
 
     def differences(self, other: Mapping[str, Any]) -> list[str]:
         """Lines "field: ours, theirs" for every field in which `other` (a config as a dictionary) differs."""
@@ -135,6 +142,17 @@ class TrialConfig:
             for key in sorted(ours.keys() | other.keys())
             if ours.get(key) != other.get(key)
         ]
+
+
+@lru_cache(maxsize=4096)
+def _around_seed(config: TrialConfig) -> tuple[str, str]:
+    """The canonical JSON of a config with seed 0, before and after the seed."""
+    canonical = TrialConfig.from_dict(config.to_dict())  # by field types: 1 and 1.0 are the same alpha
+    known = {key: value for key, value in canonical.to_dict().items() if _ADDED_SINCE.get(key, ...) != value}
+    text = json.dumps(known, sort_keys=True, separators=(",", ":"))
+    # Keys are sorted and regularizers stand before the seed: the last place is the config's own.
+    before, key, after = text.rpartition('"seed":0')
+    return before + key[:-1], after
 
 
 def _regularizer_list(value: Any) -> Sequence[Any]:
@@ -184,7 +202,11 @@ def _check_numbers(config: TrialConfig) -> None:
     for name in ("beta1", "beta2"):
         value = getattr(config, name)
         require(0 <= value < 1, f"config.{name}", value, "numbers from 0 to below 1")
-    require(0 <= config.seed < 2**31, "config.seed", config.seed, "whole numbers from 0 to 2147483647")
+    _check_seed(config.seed)
+
+
+def _check_seed(seed: int) -> None:
+    require(0 <= seed < 2**31, "config.seed", seed, "whole numbers from 0 to 2147483647")
 
 
 def _check_combinations(config: TrialConfig) -> None:

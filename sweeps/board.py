@@ -118,10 +118,9 @@ class Board:
             )
 
     @classmethod
-    def of_store(cls, trials: pd.DataFrame, evaluations: pd.DataFrame, headline: str) -> Self:
-        """The board of a stored sweep, from ResultStore.trials() and evaluations(); methods in the registry's order."""
+    def of_store(cls, trials: pd.DataFrame, values: Mapping[str, float], headline: str) -> Self:
+        """The board of a stored sweep, from ResultStore.trials() and newest_values()."""
         board = cls((), headline)
-        values = latest_values(evaluations, headline)
         place = {name: number for number, name in enumerate(METHODS.ordered(trials["method"]))}
         rows = sorted(trials.to_dict("records"), key=lambda row: place[str(row["method"])])
         for row in rows:
@@ -283,15 +282,6 @@ def headline_value(evaluation: Evaluation, headline: str) -> float | None:
 def is_protocol(full_name: str, short_name: str) -> bool:
     """Whether a stored protocol name is `short_name` with its extractor's hash appended."""
     return full_name == short_name or full_name.rpartition("-")[0] == short_name
-
-
-def latest_values(evaluations: pd.DataFrame, headline: str) -> dict[str, float]:
-    """Digest -> headline score at the newest evaluation that has one, from ResultStore.evaluations()."""
-    if evaluations.empty:
-        return {}
-    matching = evaluations[[is_protocol(str(name), headline) for name in evaluations["protocol"]]]
-    newest = matching.dropna(subset=["value"]).sort_values("update").groupby("digest")["value"].last()
-    return {str(digest): float(value) for digest, value in newest.items()}
 
 
 def _counted(states: Iterable[str]) -> dict[str, int]:

@@ -86,7 +86,8 @@ def estimate(trials: Sequence[PlannedTrial], measured: pd.DataFrame, *, device: 
     rows = measured[(measured["state"] == "completed") & (measured["train_s"] > 0)]
     if device is not None:
         rows = rows[rows["device"] == device]
-    rows = rows.assign(kinds=[_kinds(json.loads(text)) for text in rows["regularizers"]])
+    kinds = {text: _kinds(json.loads(text)) for text in rows["regularizers"].unique()}
+    rows = rows.assign(kinds=rows["regularizers"].map(kinds))
     training = {key: _fit(group) for key, group in _groups(rows, [*_NETWORKS, "loss", "kinds"])}
     measuring = {
         key: float((group["evaluate_s"] / group["num_evaluations"]).mean())
@@ -94,16 +95,18 @@ def estimate(trials: Sequence[PlannedTrial], measured: pd.DataFrame, *, device: 
     }
     seconds: dict[str, float | None] = {}
     unmeasured: set[str] = set()
+    known: dict[TrialConfig, tuple[float | None, bool]] = {}
     for trial in trials:
-        networks = _networks(trial.config)
-        train = training.get((*networks, *_treatment(trial.config)))
-        measure = _measuring_cost(measuring, trial.config)
-        if train is not None and measure is not None:
-            seconds[trial.digest] = train.of(trial.config) + measure
-        else:
-            seconds[trial.digest] = None
-            what = trial.method if train is None else ", ".join(trial.config.protocols)
-            unmeasured.add(f"{what} on {networks[0]} with {networks[1]}")
+        config = trial.config.with_seed(0)
+        if config not in known:
+            train = training.get((*_networks(config), *_treatment(config)))
+            measure = _measuring_cost(measuring, config)
+            told = None if train is None or measure is None else train.of(config) + measure
+            known[config] = told, train is None
+        seconds[trial.digest], untrained = known[config]
+        if seconds[trial.digest] is None:
+            what = trial.method if untrained else ", ".join(config.protocols)
+            unmeasured.add(f"{what} on {config.dataset} with {config.architecture}")
     return CostEstimate(seconds=seconds, unmeasured=tuple(sorted(unmeasured)))
 
 

@@ -16,6 +16,8 @@ from sngan.plugins.checking import refuse_broken
 from sngan.plugins.loading import Plugin, code_of, kept_mark, kept_stem, loaded_plugins, use_plugins
 
 logger = logging.getLogger(__name__)
+# What the config (JSON) of every trial contains that a plugin took part in.
+PLUGIN_MARK = '"code"'
 
 
 def plugins_folder(out: Path) -> Path:
@@ -60,7 +62,7 @@ def _loadable(used: Sequence[Path], path: Path) -> list[Path]:
 
 def codes_of(configs: Iterable[str]) -> set[str]:
     """The codes of plugins in the configs (JSON texts) of trials."""
-    described = (json.loads(text) for text in configs if '"code"' in text)
+    described = (json.loads(text) for text in configs if PLUGIN_MARK in text)
     return {item["code"] for config in described for item in config["regularizers"] if "code" in item}
 
 

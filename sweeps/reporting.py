@@ -6,12 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-import pandas as pd
-
 from sweeps.claims import Verdict, judge, rule_of
 from sweeps.measures import MEASURES, CourseMeasure, measure_table
 from sweeps.provenance import PACKAGE, versions
-from sweeps.scores import ScoreTable, score_table
+from sweeps.records import StudyRecords
+from sweeps.scores import ScoreTable
 from sweeps.store import ResultStore
 from sweeps.study import Preset, Study
 
@@ -21,7 +20,7 @@ _FINGERPRINT = "fingerprint.txt"
 class WriteReport(Protocol):
     """What draws the report; see dashboards.report.write_report."""
 
-    def __call__(self, store: ResultStore, study: Study, preset: Preset, *, storage_dir: Path, folder: Path) -> Path:
+    def __call__(self, records: StudyRecords, verdicts: Sequence[Verdict], *, storage_dir: Path, folder: Path) -> Path:
         """Write FOLDER/index.html and return its path."""
 
 
@@ -40,42 +39,35 @@ def conclude(store: ResultStore, study: Study, preset: Preset, out: Path) -> tup
     """Judge the claims, record the verdicts, write the report; return its page and the verdicts."""
     folder = report_folder(out, study, preset)
     state = _fingerprint(store, study, preset)
-    verdicts = judge_study(store, study, preset)
+    records = StudyRecords(store=store, study=study, preset=preset)
+    verdicts = judge_study(records)
     store.record_verdicts(study.name, preset.name, verdicts)
-    page = report_writer()(store, study, preset, storage_dir=out, folder=folder)
+    page = report_writer()(records, verdicts, storage_dir=out, folder=folder)
     (folder / _FINGERPRINT).write_text("\n".join([state, *_files(folder)]))
     return page, verdicts
 
 
-def judge_study(store: ResultStore, study: Study, preset: Preset) -> list[Verdict]:
+def judge_study(records: StudyRecords) -> list[Verdict]:
     """A verdict on every claim of the study, from the final scores of the preset's protocols, the headline first, and
     from the measures that claims ask for.
     """
-    trials = store.trials(study.name, preset.name)
-    evaluations = store.evaluations(study.name, preset.name)
+    preset = records.preset
     names = dict.fromkeys([preset.headline, *preset.config.get("protocols", ())])
-    scores = {name: score_table(evaluations, trials, name, "final") for name in names}
-    tables: dict[str, ScoreTable] = {**scores, **dict(_measures(store, study, preset, trials, evaluations, scores))}
-    return judge(study.claims, tables, store.looks(study.name, preset.name))
+    scores = {name: records.scores(name) for name in names}
+    tables: dict[str, ScoreTable] = {**scores, **dict(_measures(records, scores))}
+    return judge(records.study.claims, tables, records.store.looks(*records.key))
 
 
-def _measures(
-    store: ResultStore,
-    study: Study,
-    preset: Preset,
-    trials: pd.DataFrame,
-    evaluations: pd.DataFrame,
-    scores: Mapping[str, ScoreTable],
-) -> Iterator[tuple[str, ScoreTable]]:
+def _measures(records: StudyRecords, scores: Mapping[str, ScoreTable]) -> Iterator[tuple[str, ScoreTable]]:
     """The tables of the measures that the study's claims ask for."""
-    asked = dict.fromkeys(rule_of(claim).metric for claim in study.claims)
+    asked = dict.fromkeys(rule_of(claim).metric for claim in records.study.claims)
     for name, measure in ((name, MEASURES[name]) for name in asked if name in MEASURES):
         if isinstance(measure, CourseMeasure):
             protocols = [table.protocol for table in scores.values() if table.metric == measure.metric]
-            records = evaluations[evaluations["protocol"].isin(protocols[:1])]
+            rows = records.evaluations[records.evaluations["protocol"].isin(protocols[:1])]
         else:
-            records = store.diagnostics(study.name, preset.name)
-        yield name, measure_table(records, trials, name)
+            rows = records.diagnostics
+        yield name, measure_table(rows, records.trials, name)
 
 
 def is_current(store: ResultStore, study: Study, preset: Preset, out: Path) -> bool:

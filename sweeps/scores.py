@@ -15,10 +15,12 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from sngan.config import TrialConfig
 from sngan.errors import InputError
 from sngan.methods import METHODS, SETTINGS
 from sngan.metrics.catalog import METRICS
 from sngan.metrics.protocols import parse
+from sweeps.configs import without_seed
 from sweeps.statistics import BoolArray, FloatArray
 from sweeps.study import PlannedTrial
 
@@ -240,9 +242,9 @@ def score_table(evaluations: pd.DataFrame, trials: pd.DataFrame, protocol: str, 
 
 def axes(trials: pd.DataFrame) -> tuple[tuple[str, ...], tuple[str, ...], tuple[int, ...]]:
     """Methods, settings and seeds of the store's frame of trials, in the order of a table."""
-    methods = METHODS.ordered(trials["method"])
-    settings = SETTINGS.ordered(trials["setting"])
-    return methods, settings, tuple(sorted({int(seed) for seed in trials["seed"]}))
+    methods = METHODS.ordered(trials["method"].unique())
+    settings = SETTINGS.ordered(trials["setting"].unique())
+    return methods, settings, tuple(sorted(map(int, trials["seed"].unique())))
 
 
 def laid_out(
@@ -252,25 +254,28 @@ def laid_out(
 
     diverged_is_worst : a run that diverged has no value, and counts as the worst; else it keeps its number.
     """
-    methods, settings, seeds = axes(trials)
-    values = np.full((len(methods), len(settings), len(seeds)), np.nan)
+    axis = [{name: place for place, name in enumerate(names)} for names in axes(trials)]
+    cells = tuple(trials[name].map(place).to_numpy(dtype=np.intp)
+                  for name, place in zip(("method", "setting", "seed"), axis, strict=True))  # fmt: skip
+    values = np.full([len(place) for place in axis], np.nan)
     diverged = np.zeros(values.shape, dtype=np.bool_)
-    for digest, method, setting, seed, state in _columns(trials, "digest", "method", "setting", "seed", "state"):
-        cell = methods.index(method), settings.index(setting), seeds.index(int(seed))
-        diverged[cell] = diverged_is_worst and str(state) == "diverged"
-        if str(state) in ("completed", "diverged") and not diverged[cell]:
-            values[cell] = numbers.get(digest, np.nan)
+    states = trials["state"].to_numpy()
+    broken = (states == "diverged") & diverged_is_worst
+    found = trials["digest"].map(numbers).to_numpy(dtype=float, na_value=np.nan)
+    diverged[cells] = broken
+    values[cells] = np.where(((states == "completed") | (states == "diverged")) & ~broken, found, np.nan)
     return values, diverged
 
 
 def _of_protocol(evaluations: pd.DataFrame, protocol: str) -> tuple[pd.DataFrame, str]:
     """The rows of a short name and its one full name."""
     name = re.compile(rf"{re.escape(protocol)}-[0-9a-f]{{8}}")
-    full_names = sorted({str(full) for full in evaluations["protocol"] if name.fullmatch(str(full))})
+    full_names = sorted(full for full in map(str, evaluations["protocol"].unique()) if name.fullmatch(full))
     if len(full_names) > 1:
         raise InputError(f"{protocol} was measured with different extractors: {', '.join(full_names)}.\n{_APART}")
     full_name = full_names[0] if full_names else protocol
-    return evaluations[evaluations["protocol"] == full_name], full_name
+    measured = evaluations.loc[evaluations["protocol"] == full_name, ["digest", "update", "value", "floor"]]
+    return measured, full_name
 
 
 def _numbers(measured: pd.DataFrame, trials: pd.DataFrame, kind: Kind, lower_is_better: bool) -> dict[str, float]:
@@ -281,7 +286,7 @@ def _numbers(measured: pd.DataFrame, trials: pd.DataFrame, kind: Kind, lower_is_
         measured = measured[measured["update"] == measured["digest"].map(last)]
     groups = measured.groupby("digest")["value"]
     best = groups.min() if lower_is_better else groups.max()
-    return {str(digest): float(value) for digest, value in best.items()}
+    return dict(zip(best.index, best.tolist(), strict=True))
 
 
 def refuse_mixtures(trials: pd.DataFrame, planned: Iterable[PlannedTrial] = ()) -> None:
@@ -290,12 +295,13 @@ def refuse_mixtures(trials: pd.DataFrame, planned: Iterable[PlannedTrial] = ()) 
     `planned` : a plan that is about to join them; its cells take the places of theirs.
     """
     trials = _joined(trials, planned)
-    cells = trials[trials.duplicated(["method", "setting", "seed"], keep=False)]
-    if len(cells):
-        method, setting, seed = (cells[name].iloc[0] for name in ("method", "setting", "seed"))
+    twice = trials[trials.duplicated(["method", "setting", "seed"], keep=False)]
+    if len(twice):
+        method, setting, seed = (twice[name].iloc[0] for name in ("method", "setting", "seed"))
         raise InputError(f"{method} at {setting} with seed {seed} has several trials, of different configs.\n{_APART}")
     seen: dict[tuple[str, str], Any] = {}
-    for method, setting, text in _columns(trials, "method", "setting", "config"):
+    cells = zip(trials["method"].tolist(), trials["setting"].tolist(), map(without_seed, trials["config"]), strict=True)
+    for method, setting, text in dict.fromkeys(cells):
         config = json.loads(text)
         for name, code in _codes(config):
             if seen.setdefault(("code of", name), code) != code:
@@ -321,14 +327,19 @@ def _codes(config: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _joined(trials: pd.DataFrame, planned: Iterable[PlannedTrial]) -> pd.DataFrame:
-    cell = ["method", "setting", "seed"]
-    rows = [(trial.method, trial.setting, trial.seed, json.dumps(trial.config.to_dict())) for trial in planned]
-    if not rows:
+    names = ["method", "setting", "seed"]
+    text: dict[TrialConfig, str] = {}
+    cells: dict[tuple[Any, ...], str] = {}
+    for trial in planned:
+        config = trial.config.with_seed(0)
+        if config not in text:
+            text[config] = json.dumps(config.to_dict())
+        cells[trial.cell] = text[config]
+    if not cells:
         return trials
-    new = pd.DataFrame(rows, columns=[*cell, "config"])
-    taken = pd.MultiIndex.from_frame(new[cell])
-    known = trials[[*cell, "config"]]
-    return pd.concat([new, known[~pd.MultiIndex.from_frame(known[cell]).isin(taken)]], ignore_index=True)
+    new = pd.DataFrame([(*cell, config) for cell, config in cells.items()], columns=[*names, "config"])
+    stays = [cell not in cells for cell in _columns(trials, *names)]
+    return pd.concat([new, trials.loc[stays, [*names, "config"]]], ignore_index=True)
 
 
 def _columns(frame: pd.DataFrame, *names: str) -> Iterable[tuple[Any, ...]]:

@@ -24,8 +24,8 @@ Statistic = Callable[[FloatArray], FloatArray]
 PairStatistic = Callable[[FloatArray, FloatArray], FloatArray]
 
 LEVEL = 0.95
-# Largest number of elements that one chunk of bootstrap replicates may hold: 16 MB, friendly to caches.
-_CHUNK = 2**21
+# Up to as many pairs of runs are compared one by one, all replicates at once.
+_FEW_PAIRS = 2**10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +153,8 @@ def spread_range(scores: FloatArray) -> FloatArray:
 def performance_profile(scores: FloatArray, thresholds: FloatArray) -> FloatArray:
     """Fraction of all runs with score > threshold, [..., S, K] and [T] -> [..., T]; falls from at most 1 to 0."""
     pooled = _pooled(scores)
-    above = np.stack([(pooled > threshold).sum(axis=-1) for threshold in thresholds], axis=-1)
+    # NaN sorts last, beyond every threshold: what is neither NaN nor at most the threshold is above it.
+    above = _count(pooled)[..., None] - _numbers_at_most(np.sort(pooled, axis=-1), thresholds)
     return _ratio(above.astype(np.float64), _count(pooled)[..., None])
 
 
@@ -166,11 +167,25 @@ def probability_of_improvement(first: FloatArray, second: FloatArray) -> FloatAr
     In every setting the Mann-Whitney statistic divided by the number of pairs. Settings in which either has
     no run are left out; NaN when none remains.
     """
-    wins = (first[..., :, None] > second[..., None, :]).sum(axis=(-2, -1))
-    ties = (first[..., :, None] == second[..., None, :]).sum(axis=(-2, -1))
     pairs = _count(first) * _count(second)
-    per_setting = _ratio(wins + 0.5 * ties, pairs)
+    per_setting = _ratio(_wins(first, second), pairs)
     return _ratio(np.nansum(per_setting, axis=-1), _count(per_setting))
+
+
+def _wins(first: FloatArray, second: FloatArray) -> FloatArray:
+    """Pairs [...] of runs [..., K] and [..., L] in which the first one is higher, ties counted half."""
+    if first.shape[-1] * second.shape[-1] <= _FEW_PAIRS:
+        higher = (first[..., :, None] > second[..., None, :]).sum(axis=(-2, -1))
+        equal = (first[..., :, None] == second[..., None, :]).sum(axis=(-2, -1))
+        return np.asarray(higher + 0.5 * equal)
+    # Places among the other's sorted runs: K log L steps instead of K L, which many seeds would not permit.
+    ordered, known = np.sort(second, axis=-1), _count(second)
+    wins = np.empty(known.shape)
+    for index in np.ndindex(known.shape):
+        runs, others = first[index], ordered[index][: known[index]]
+        runs = runs[~np.isnan(runs)]
+        wins[index] = (np.searchsorted(others, runs, "left") + np.searchsorted(others, runs, "right")).sum() / 2
+    return wins
 
 
 def difference(statistic: Statistic) -> PairStatistic:
@@ -225,93 +240,6 @@ def wilson_interval(count: int, total: int, level: float = LEVEL) -> tuple[float
     return max(0.0, float(center - half)), min(1.0, float(center + half))
 
 
-# --- Bootstrap over seeds ---
-
-
-def stratified_bootstrap(
-    scores: FloatArray, statistic: Statistic, *, num_replicates: int, stream: np.random.Generator
-) -> Interval | None:
-    """The percentile 95 % interval of `statistic` over training seeds, or None with fewer than two of them.
-
-    Within every setting (stratum) as many seeds as there are, are drawn anew with replacement: settings are a
-    fixed list, chosen by the paper, seeds are a sample from all seeds. Measuring noise is not resampled.
-    `scores` is [S, K] or [..., S, K]; with leading axes (methods) all of them get the *same* seeds, because
-    methods share the data order and latents of a seed, and a seed that is missing in one is left out in all.
-
-    With 2 to 5 seeds the percentile interval is too narrow (two seeds can only mix two values; it then covers
-    the truth far less often than 95 %): good enough to show how runs scatter, not to decide. Verdicts use a t
-    interval over seeds instead (`sweeps.rules.evidence`).
-    """
-    lead = tuple(range(scores.ndim - 2))
-    present = ~np.isnan(scores).any(axis=lead)
-    counts = present.sum(axis=-1)
-    fewest = int(counts.min(initial=scores.shape[-1]))
-    if fewest < 2:
-        return None
-    packed = np.take_along_axis(
-        scores, np.broadcast_to(np.argsort(~present, axis=-1, kind="stable"), scores.shape), axis=-1
-    )
-    chunk = max(1, _CHUNK // scores.size)
-    sizes = [min(chunk, num_replicates - done) for done in range(0, num_replicates, chunk)]
-    values = np.concatenate([statistic(_resampled(packed, counts, size, stream)) for size in sizes])
-    low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
-    return Interval(low=np.asarray(low), high=np.asarray(high), num_seeds=fewest)
-
-
-def estimate(
-    scores: FloatArray, statistic: Statistic, *, stream: np.random.Generator, num_replicates: int = 50_000
-) -> Estimate:
-    """A statistic of one method's scores [S, K] with its bootstrap interval (see stratified_bootstrap)."""
-    interval = stratified_bootstrap(scores, statistic, num_replicates=num_replicates, stream=stream)
-    return _estimate(float(statistic(scores)), interval, scores)
-
-
-def estimate_pair(
-    first: FloatArray,
-    second: FloatArray,
-    statistic: PairStatistic,
-    *,
-    stream: np.random.Generator,
-    num_replicates: int = 2_000,
-) -> Estimate:
-    """A statistic of two methods' scores, both [S, K] with the same seeds, with its paired bootstrap interval.
-
-    Only cells that both methods have are used, in the value and in the interval, and both get the same
-    resampled seeds: what a seed does to both alike cancels. The counts are pairs.
-    """
-    missing = np.isnan(first) | np.isnan(second)
-    both = np.where(missing, np.nan, np.stack([first, second]))
-
-    def of_both(pair: FloatArray) -> FloatArray:
-        return statistic(pair[..., 0, :, :], pair[..., 1, :, :])
-
-    interval = stratified_bootstrap(both, of_both, num_replicates=num_replicates, stream=stream)
-    return _estimate(float(of_both(both)), interval, both[0])
-
-
-def _estimate(value: float, interval: Interval | None, runs: FloatArray) -> Estimate:
-    return Estimate(
-        value=value,
-        low=None if interval is None else float(interval.low),
-        high=None if interval is None else float(interval.high),
-        num_seeds=num_seeds(runs),
-        num_runs=num_runs(runs),
-        num_missing=runs.size - num_runs(runs),
-    )
-
-
-def _resampled(packed: FloatArray, counts: IntArray, size: int, stream: np.random.Generator) -> FloatArray:
-    """`size` replicates [size, ..., S, K]: in setting s, counts[s] draws among its first counts[s] seeds, then NaN."""
-    settings, seeds = packed.shape[-2:]
-    drawn = (stream.random((size, settings, seeds)) * counts[:, None]).astype(np.intp)
-    drawn += np.arange(settings)[:, None] * seeds
-    flat = packed.reshape(*packed.shape[:-2], settings * seeds)
-    replicates = np.moveaxis(np.take(flat, drawn, axis=-1), -3, 0)
-    if int(counts.min()) < seeds:
-        replicates = np.where(np.arange(seeds) < counts[:, None], replicates, np.nan)
-    return replicates
-
-
 # --- NaN-aware pieces: NaN sorts last, so the first `count` entries are the runs ---
 
 
@@ -337,6 +265,13 @@ def _median_last(values: FloatArray) -> FloatArray:
     ordered, count = np.sort(values, axis=-1), _count(values)
     middle = np.maximum(np.stack([(count - 1) // 2, count // 2], axis=-1), 0)
     return np.asarray(_taken(ordered, middle).mean(axis=-1))
+
+
+def _numbers_at_most(ordered: FloatArray, thresholds: FloatArray) -> IntArray:
+    """How many of the sorted entries [..., N] are at most each threshold [T], [..., T]; NaN is beyond all."""
+    flat = ordered.reshape(-1, ordered.shape[-1])
+    counts = [np.searchsorted(row, thresholds, "right") for row in flat]
+    return np.asarray(counts, dtype=np.intp).reshape(*ordered.shape[:-1], len(thresholds))
 
 
 def _taken(ordered: FloatArray, at: IntArray) -> FloatArray:

@@ -122,16 +122,15 @@ def plan(
         check_kept(method, base, {*preset.changed, *(overrides or {})})
         for setting in chosen_settings:
             check_kept(method, setting.apply(base), setting.overrides)
-    return [
-        PlannedTrial(
-            method=method.name,
-            setting=setting.name,
-            seed=seed,
-            config=method.apply(setting.apply(base)).replace(seed=seed),
-        )
-        for seed in range(num_seeds)
+    cells = [
+        (method.name, setting.name, method.apply(setting.apply(base)))
         for method in chosen_methods
         for setting in chosen_settings
+    ]
+    return [
+        PlannedTrial(method=method, setting=setting, seed=seed, config=config.with_seed(seed))
+        for seed in range(num_seeds)
+        for method, setting, config in cells
     ]
 
 

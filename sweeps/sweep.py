@@ -12,7 +12,7 @@ from typing import Any, Self
 from sngan.errors import InputError
 from sngan.inputs import describe_inputs
 from sweeps import plugins, provenance
-from sweeps.board import Board, latest_values
+from sweeps.board import Board
 from sweeps.claims import Verdict
 from sweeps.costs import CostEstimate, estimate
 from sweeps.engine import EngineOptions, EngineResult, machine_gpus, num_slots, run
@@ -340,7 +340,7 @@ def _view(sweep: Sweep, store: ResultStore, estimated: CostEstimate) -> View:
         sweep.trials,
         sweep.preset.headline,
         states={digest: str(state) for digest, state in states.items()},
-        values=latest_values(store.evaluations(*sweep.key), sweep.preset.headline),
+        values=store.newest_values(*sweep.key, sweep.preset.headline),
         expected_s={digest: value for digest, value in estimated.seconds.items() if value is not None},
         slots=num_slots(sweep.engine),
         to_come=sweep.to_come,

@@ -19,6 +19,7 @@ from sngan.metrics.protocols import parse
 from sweeps.claims import first_look, rule_of
 from sweeps.looks import Looks
 from sweeps.measures import MEASURES, CourseMeasure
+from sweeps.records import StudyRecords
 from sweeps.reporting import judge_study
 from sweeps.store import ResultStore
 from sweeps.study import Claim, PlannedTrial, Preset, Study, plan
@@ -142,7 +143,7 @@ class Rounds:
     def further(self) -> list[PlannedTrial]:
         """Trials without a result that the open claims need for their next look; none where the launch ends."""
         candidates = self._candidates
-        verdicts = judge_study(self._store, self._study, self._preset)
+        verdicts = judge_study(StudyRecords(store=self._store, study=self._study, preset=self._preset))
         self._store.record_verdicts(self._study.name, self._preset.name, verdicts)
         undecided = {verdict.claim for verdict in verdicts if verdict.verdict == "undecided"}
         still_open = [claim for claim in candidates.claims if claim.name in undecided]

@@ -10,7 +10,7 @@ import pandas as pd
 
 from dashboards.figures.base import Drawing, FigureData
 from dashboards.figures.charts import ScoreAxis, hover, in_panels, inline, note, score_axis
-from dashboards.figures.frames import metric_label, seeds_sentence
+from dashboards.figures.frames import metric_label, sample_sentence, seeds_sentence, shown_seeds
 from dashboards.figures.style import INK, method_colours, method_labels, method_shapes
 from sweeps.scores import ScoreTable
 from sweeps.statistics import setting_medians
@@ -56,8 +56,9 @@ def curves(table: ScoreTable, places: Places, alt_text: str) -> CurvesData:
     floor = [] if table.floor is None else [table.floor]
     values = np.concatenate([table.values[m, s] for m, s, _ in cells])
     axis = score_axis([*values, *floor], lower_is_better=table.lower_is_better)
+    shown = shown_seeds(table)
     return CurvesData(
-        seeds=seeds_sentence(table),
+        seeds=seeds_sentence(table) + sample_sentence(table, shown),
         alt_text=alt_text,
         metric=metric_label(table.metric),
         methods=_distinct(place.method for place in places.values()),
@@ -65,7 +66,7 @@ def curves(table: ScoreTable, places: Places, alt_text: str) -> CurvesData:
         fields=_distinct(place.field for place in places.values()),
         axis=axis,
         floor=table.floor,
-        runs=pd.DataFrame(row for cell in cells for row in _runs(table, *cell, axis)),
+        runs=pd.DataFrame(row for cell in cells for row in _runs(table, *cell, axis, shown)),
         medians=pd.DataFrame(row for cell in cells for row in _median(table, *cell, axis)),
     )
 
@@ -132,8 +133,8 @@ def _table(data: CurvesData) -> pd.DataFrame:
     return table.assign(label=method_labels(table["method"]))
 
 
-def _runs(table: ScoreTable, m: int, s: int, place: Place, axis: ScoreAxis) -> Iterator[dict[str, Any]]:
-    for k, score in enumerate(table.values[m, s]):
+def _runs(table: ScoreTable, m: int, s: int, place: Place, axis: ScoreAxis, shown: int) -> Iterator[dict[str, Any]]:
+    for k, score in enumerate(table.values[m, s, :shown]):
         diverged = bool(table.diverged[m, s, k])
         state = "diverged" if diverged else "scored" if np.isfinite(score) else "missing"
         yield {

@@ -12,42 +12,58 @@ import pandas as pd
 from sngan.methods import METHODS, SETTINGS
 from sngan.metrics.catalog import METRICS
 from sngan.metrics.protocols import short_name
-from sweeps.scores import Kind, ScoreTable, score_table
+from sweeps.records import StudyRecords
+from sweeps.scores import Kind, ScoreTable
 from sweeps.store import ResultStore
 from sweeps.study import Preset, Study
 
 
 @dataclass(frozen=True, kw_only=True)
 class StudyFrames:
-    """The store's frames for one study and preset.
+    """A study's records as figures look at them. storage_dir : the folder that sample paths are relative to."""
 
-    trials, evaluations, diagnostics, spectra, samples : as ResultStore returns them, one row per trial, score,
-    diagnostic value, spectrum and sample grid. storage_dir : the folder that sample paths are relative to.
-    """
-
-    study: Study
-    preset: Preset
+    records: StudyRecords
     storage_dir: Path
-    trials: pd.DataFrame
-    evaluations: pd.DataFrame
-    diagnostics: pd.DataFrame
-    spectra: pd.DataFrame
-    samples: pd.DataFrame
 
     @classmethod
     def read(cls, store: ResultStore, study: Study, preset: Preset, storage_dir: Path) -> Self:
         """What the store knows of a study at a preset; empty frames where it knows nothing."""
-        key = study.name, preset.name
-        return cls(
-            study=study,
-            preset=preset,
-            storage_dir=storage_dir,
-            trials=store.trials(*key),
-            evaluations=store.evaluations(*key),
-            diagnostics=store.diagnostics(*key),
-            spectra=store.spectra(*key),
-            samples=store.samples(*key),
-        )
+        return cls(records=StudyRecords(store=store, study=study, preset=preset), storage_dir=storage_dir)
+
+    @property
+    def study(self) -> Study:
+        """The study."""
+        return self.records.study
+
+    @property
+    def preset(self) -> Preset:
+        """Its preset."""
+        return self.records.preset
+
+    @property
+    def trials(self) -> pd.DataFrame:
+        """A row per trial."""
+        return self.records.trials
+
+    @property
+    def evaluations(self) -> pd.DataFrame:
+        """A row per score."""
+        return self.records.evaluations
+
+    @property
+    def diagnostics(self) -> pd.DataFrame:
+        """A row per diagnostic value."""
+        return self.records.diagnostics
+
+    @property
+    def spectra(self) -> pd.DataFrame:
+        """A row per spectrum."""
+        return self.records.spectra
+
+    @property
+    def samples(self) -> pd.DataFrame:
+        """A row per sample grid."""
+        return self.records.samples
 
     @property
     def name(self) -> str:
@@ -57,12 +73,12 @@ class StudyFrames:
     @cached_property
     def methods(self) -> tuple[str, ...]:
         """Methods that have trials, in the catalog's order."""
-        return METHODS.ordered(self.trials["method"])
+        return METHODS.ordered(self.trials["method"].unique())
 
     @cached_property
     def settings(self) -> tuple[str, ...]:
         """Settings that have trials, in the catalog's order."""
-        return SETTINGS.ordered(self.trials["setting"])
+        return SETTINGS.ordered(self.trials["setting"].unique())
 
     @cached_property
     def num_seeds(self) -> int:
@@ -85,11 +101,12 @@ class StudyFrames:
     @cached_property
     def headline_evaluations(self) -> pd.DataFrame:
         """The evaluations under the headline protocol, those of unfinished trials among them."""
-        return self.evaluations[self.evaluations["protocol"] == self.headline.protocol]
+        of_headline = self.evaluations["protocol"] == self.headline.protocol
+        return self.evaluations.loc[of_headline, ["digest", "method", "setting", "seed", "update", "value"]]
 
     def scores(self, protocol: str, kind: Kind = "final") -> ScoreTable:
         """The scores of all trials under a protocol (short name), as an array over methods, settings, seeds."""
-        return score_table(self.evaluations, self.trials, protocol, kind)
+        return self.records.scores(protocol, kind)
 
     def scores_of(self, metric: str) -> ScoreTable | None:
         """The final scores under the first protocol with this metric, None without one; "" is the headline."""
@@ -115,6 +132,19 @@ def metric_label(metric: str) -> str:
 def has_results(table: ScoreTable | None) -> bool:
     """Whether any trial of the table has a result: a score, or that it diverged."""
     return table is not None and bool(np.isfinite(table.values).any() or table.diverged.any())
+
+
+def shown_seeds(table: ScoreTable, at_most: int = 3_000) -> int:
+    """How many seeds, the first ones, a figure draws run by run: all of them up to `at_most` runs."""
+    cells = max(1, len(table.methods) * len(table.settings))
+    return min(len(table.seeds), max(1, at_most // cells))
+
+
+def sample_sentence(table: ScoreTable, shown: int) -> str:
+    """What a figure says that draws the runs of the first seeds alone; "" where these are all."""
+    if shown == len(table.seeds):
+        return ""
+    return f" Single runs are drawn for the first {shown} seeds; medians are over all {len(table.seeds)}."
 
 
 def seeds_sentence(table: ScoreTable) -> str:

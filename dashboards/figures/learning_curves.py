@@ -10,7 +10,7 @@ import pandas as pd
 
 from dashboards.figures.base import Drawing, Figure, FigureData, register
 from dashboards.figures.charts import ScoreAxis, choice, faded, hover, in_panels, inline, note, score_axis
-from dashboards.figures.frames import StudyFrames, metric_label, seeds_sentence
+from dashboards.figures.frames import StudyFrames, metric_label, sample_sentence, seeds_sentence, shown_seeds
 from dashboards.figures.style import (
     method_colours,
     method_dashes,
@@ -26,7 +26,8 @@ _COLUMNS, _WIDTH, _HEIGHT = 3, 270, 210
 @dataclass(frozen=True, kw_only=True)
 class LearningCurvesData(FigureData):
     """curves : one row per method, setting and update with columns median, low and high over seeds, where a diverged
-    seed counts as worst (infinite). ends : the last finite score of every diverged trial.
+    seed counts as worst (infinite). ends : the last finite score of every diverged trial, of
+    the first seeds alone where runs are many.
     """
 
     metric: str = ""
@@ -48,12 +49,13 @@ class LearningCurves(Figure[LearningCurvesData]):
         if not np.isfinite(rows["value"].to_numpy(dtype=float)).any():
             reason = "No trial has been evaluated yet." if rows.empty else "No evaluation gave a finite score."
             return LearningCurvesData(absent=reason)
+        shown = shown_seeds(table)
         worst = np.inf if table.lower_is_better else -np.inf
         curves = pd.DataFrame(_curves(rows, frames.trials, worst))
         label = metric_label(table.metric)
         finite = curves[["median", "low", "high"]].to_numpy(dtype=float).ravel().tolist()
         return LearningCurvesData(
-            seeds=seeds_sentence(table),
+            seeds=seeds_sentence(table) + sample_sentence(table, shown),
             alt_text=f"{label} against generator updates, one panel per setting, one line per method "
             f"({', '.join(method_labels(frames.methods))}).",
             metric=label,
@@ -61,7 +63,7 @@ class LearningCurves(Figure[LearningCurvesData]):
             settings=frames.settings,
             axis=score_axis(finite, lower_is_better=table.lower_is_better),
             curves=curves,
-            ends=_ends(rows, frames.trials),
+            ends=_ends(rows[rows["seed"].isin(table.seeds[:shown])], frames.trials),
         )
 
     def draw(self, data: LearningCurvesData) -> Drawing:
@@ -133,11 +135,16 @@ def _table(data: LearningCurvesData, axis: ScoreAxis) -> pd.DataFrame:
 
 def _curves(rows: pd.DataFrame, trials: pd.DataFrame, worst: float) -> Iterator[dict[str, Any]]:
     """Median, lowest and highest value over seeds per method, setting and update; diverged seeds are `worst`."""
-    every = sorted(rows["update"].unique())
-    shown = sorted({*every[:: len(every) // _MAX_UPDATES + 1], every[-1]})
-    values = rows.pivot_table(index="update", columns="digest", values="value", dropna=False)
+    every = np.unique(rows["update"].to_numpy())
+    shown = np.unique(np.append(every[:: len(every) // _MAX_UPDATES + 1], every[-1]))
+    once = rows.drop_duplicates(["digest", "update"])
+    place = {digest: number for number, digest in enumerate(trials["digest"].unique())}
+    values = np.full((len(shown), len(place)), np.nan)
+    at = np.searchsorted(shown, once["update"].to_numpy())
+    drawn = shown[np.minimum(at, len(shown) - 1)] == once["update"].to_numpy()
+    values[at[drawn], once["digest"].map(place).to_numpy()[drawn]] = once["value"].to_numpy(dtype=float)[drawn]
     for (method, setting), cell in trials.groupby(["method", "setting"], sort=False):
-        numbers = values.reindex(index=shown, columns=cell["digest"]).to_numpy(dtype=float)
+        numbers = values[:, cell["digest"].map(place)]
         broken = np.isnan(numbers) & (cell["state"] == "diverged").to_numpy()
         ordered = np.where(broken, worst, numbers)
         for update, seeds, median in zip(shown, ordered, setting_medians(ordered), strict=True):

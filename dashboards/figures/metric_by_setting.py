@@ -1,6 +1,6 @@
 """Fig. 1 and 2 of Miyato et al. 2018 (arXiv:1802.05957) redrawn: every method at every setting, every seed shown."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, final
 
@@ -10,7 +10,14 @@ import pandas as pd
 
 from dashboards.figures.base import Drawing, Figure, FigureData, register
 from dashboards.figures.charts import ScoreAxis, hover, inline, note, score_axis
-from dashboards.figures.frames import StudyFrames, has_results, metric_label, seeds_sentence
+from dashboards.figures.frames import (
+    StudyFrames,
+    has_results,
+    metric_label,
+    sample_sentence,
+    seeds_sentence,
+    shown_seeds,
+)
 from dashboards.figures.style import (
     INK,
     method_colours,
@@ -57,18 +64,18 @@ class MetricBySetting(Figure[MetricBySettingData]):
         label = metric_label(table.metric)
         values = [*table.values.ravel(), *([] if table.floor is None else [table.floor])]
         axis = score_axis(values, lower_is_better=table.lower_is_better)
-        runs = pd.DataFrame(_runs(table, axis))
+        shown = shown_seeds(table)
+        runs = pd.DataFrame(_runs(table.of_seeds(np.arange(len(table.seeds)) < shown), axis))
         return MetricBySettingData(
-            seeds=seeds_sentence(table),
+            seeds=seeds_sentence(table) + sample_sentence(table, shown),
             alt_text=f"Final {label} of {len(table.methods)} methods at settings {', '.join(table.settings)}; "
-            f"{(runs['state'] == 'diverged').sum()} of {len(runs)} trials diverged, "
-            f"{(runs['state'] == 'missing').sum()} are missing.",
+            f"{table.diverged.sum()} of {table.values.size} trials diverged, {table.missing.sum()} are missing.",
             metric=label,
             methods=table.methods,
             settings=table.settings,
             axis=axis,
             floor=table.floor,
-            runs=runs.merge(_details(frames), on=["method", "setting", "seed"], how="left"),
+            runs=runs.merge(_details(frames.trials, table.seeds[:shown]), on=["method", "setting", "seed"], how="left"),
             medians=pd.DataFrame(_medians(table, axis), columns=["method", "setting", "median", "y"]),
         )
 
@@ -185,9 +192,9 @@ def _runs(table: ScoreTable, axis: ScoreAxis) -> Iterator[dict[str, Any]]:
         }  # fmt: skip
 
 
-def _details(frames: StudyFrames) -> pd.DataFrame:
-    """What tooltips tell of a trial beside its score."""
-    trials = frames.trials
+def _details(trials: pd.DataFrame, seeds: Sequence[int]) -> pd.DataFrame:
+    """What tooltips tell of a trial with one of these seeds beside its score."""
+    trials = trials[trials["seed"].isin(seeds)]
     return pd.DataFrame(
         {
             "method": trials["method"],

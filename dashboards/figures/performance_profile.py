@@ -22,10 +22,12 @@ from dashboards.figures.style import (
     themed,
 )
 from sngan.seeding import numpy_stream
+from sweeps.bootstrap import affordable_replicates, stratified_bootstrap
 from sweeps.scores import ScoreTable
-from sweeps.statistics import performance_profile, stratified_bootstrap
+from sweeps.statistics import FloatArray, performance_profile
 
 _NUM_REPLICATES = 1_000
+_MOST_STEPS = 400  # more cannot be seen
 _WIDTH, _HEIGHT = 760, 360  # pixels
 
 
@@ -120,12 +122,12 @@ def _profiles(table: ScoreTable) -> Iterator[dict[str, Any]]:
         scores = table.pick(method)
         if np.isnan(scores).all():
             continue
-        # Fraction and band step at the runs' own scores and nowhere else: no other threshold is needed.
-        thresholds = np.unique(np.append(scores[~np.isnan(scores)], (0.0, _longest(table))))
+        thresholds = _thresholds(scores, _longest(table))
         profile = partial(performance_profile, thresholds=thresholds)
         # The same stream for every method: all of them see the same resampled seeds.
         stream = numpy_stream(0, "bootstrap")
-        band = stratified_bootstrap(scores, profile, num_replicates=_NUM_REPLICATES, stream=stream)
+        number = affordable_replicates(_NUM_REPLICATES, scores.size)
+        band = stratified_bootstrap(scores, profile, num_replicates=number, stream=stream)
         nothing = np.full(len(thresholds), np.nan)
         fractions = profile(scores)
         low, high = (nothing, nothing) if band is None else (band.low, band.high)
@@ -136,6 +138,13 @@ def _profiles(table: ScoreTable) -> Iterator[dict[str, Any]]:
                 "method": method, "threshold": float(threshold), "fraction": float(fractions[index]),
                 "low": float(low[index]), "high": float(high[index]), "head": index == head,
             }  # fmt: skip
+
+
+def _thresholds(scores: FloatArray, longest: float) -> FloatArray:
+    """Where fraction and band step, which is at the runs' own scores alone; of very many, every so many-th one."""
+    distinct = np.unique(scores[~np.isnan(scores)])
+    kept = np.linspace(0, len(distinct) - 1, min(len(distinct), _MOST_STEPS)).round().astype(np.intp)
+    return np.unique(np.append(distinct[kept], (0.0, longest)))
 
 
 def _ticks(table: ScoreTable) -> tuple[tuple[float, str], ...]:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from dashboards.figures.base import Drawing, Figure, FigureData, register
 from dashboards.figures.charts import hover, in_panels, inline, note
-from dashboards.figures.frames import StudyFrames
+from dashboards.figures.frames import StudyFrames, sample_sentence, shown_seeds
 from dashboards.figures.style import INK, method_colours, method_labels, method_shapes, number
 
 _WIDTH, _STEP = 400, 26  # pixels
@@ -44,11 +44,13 @@ class TimePerUpdate(Figure[TimePerUpdateData]):
         medians = (
             trials.groupby(["method", "n_dis"])["ms"].agg(ms="median", longest="max", num_trials="size").reset_index()
         )
+        shown = shown_seeds(frames.headline)
         return TimePerUpdateData(
-            seeds=f"{len(trials)} trials, timed while others may have run beside them.",
+            seeds=f"{len(trials)} trials, timed while others may have run beside them."
+            + sample_sentence(frames.headline, shown),
             alt_text="Milliseconds per generator update by method and number of discriminator updates.",
             methods=tuple(name for name in frames.methods if name in set(trials["method"])),
-            trials=trials,
+            trials=trials[trials["seed"].isin(frames.headline.seeds[:shown])],
             medians=medians,
         )
 

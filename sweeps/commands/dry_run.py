@@ -25,8 +25,8 @@ def tell_dry_run(sweep: Sweep, place: Place, *, is_default_database: bool) -> No
         everything = {**sweep.planned, **later}
         states = {} if store is None else store.known_states(everything)
         todo = [trial for digest, trial in everything.items() if digest not in states or not states[digest].finished]
-        estimated = CostEstimate(seconds=dict.fromkeys(everything), unmeasured=())
-        if store is not None:
+        estimated = CostEstimate(seconds={trial.digest: None for trial in todo}, unmeasured=())
+        if store is not None and todo:
             estimated = estimate(todo, store.expected_costs(), device=device_kind(sweep.engine))
     missing = [trial for trial in todo if trial.digest in sweep.planned]
     cells = [

@@ -79,7 +79,9 @@ def _tell_failures(ending: Ending, sweep: Sweep) -> None:
 
 def show_status(store: ResultStore, place: Place) -> None:
     """Print states, scores and verdicts of a stored study."""
-    board = Board.of_store(store.trials(*place.key), store.evaluations(*place.key), place.preset.headline)
+    board = Board.of_store(
+        store.trials(*place.key), store.newest_values(*place.key, place.preset.headline), place.preset.headline
+    )
     show(status_view(board, " ".join(place.key), width=view_width()))
     verdicts = store.verdicts(*place.key)
     if verdicts:

@@ -11,7 +11,7 @@ import click
 
 from sngan.commands.options import GivenPath
 from sngan.errors import InputError, unknown
-from sweeps.plugins import plugins_folder, use_with_kept
+from sweeps.plugins import PLUGIN_MARK, plugins_folder, use_with_kept
 from sweeps.store import ResultStore, open_store
 from sweeps.study import STUDIES, Preset, Study
 from sweeps.variation import is_shortened, parse_overrides, vary
@@ -97,19 +97,19 @@ class Place:
                 f"Launched: {launched or 'nothing'}."
             )
         try:
-            use_with_kept(self.plugins, self.out, store.trials(*self.key)["config"])
+            use_with_kept(self.plugins, self.out, store.configs_with(*self.key, PLUGIN_MARK))
         except InputError:
             store.close()
             raise
         return store
 
     def stored_configs(self) -> list[str]:
-        """The configs of the study's trials as JSON texts, for a launch that may have to find plugins again."""
+        """The configs with plugins of the study's trials as JSON, for a launch that may have to find them again."""
         if not plugins_folder(self.out).is_dir():
             return []
         try:
             with open_store(self.database, create=False) as store:
-                return list(store.trials(*self.key)["config"])
+                return list(store.configs_with(*self.key, PLUGIN_MARK))
         except InputError:
             return []  # nothing is stored yet; anything else the launch itself will tell
 

@@ -1,6 +1,5 @@
-"""Reads results as data frames: one SQL join each, rows in the same order in every database."""
+"""Reads results as data frames, rows in the same order in every database."""
 
-import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -8,10 +7,14 @@ from typing import Any
 import pandas as pd
 from sqlalchemy import ColumnElement, Connection, Select, Text, and_, cast, func, select
 
+from sweeps.configs import without_seed
+from sweeps.store import checksums
+from sweeps.store.columns import TrialRows
 from sweeps.store.tables import (
     FINISHED,
     AttemptRow,
     Base,
+    ChecksumRow,
     DiagnosticRow,
     EvaluationRow,
     SampleRow,
@@ -20,6 +23,7 @@ from sweeps.store.tables import (
     StudyTrialRow,
     TrialRow,
     TrialState,
+    table_of,
 )
 
 # Rows turned into a frame at a time: Python objects of a large result never exist all at once.
@@ -84,16 +88,15 @@ def trials(connection: Connection, study: str, preset: str) -> pd.DataFrame:
     return _frame(connection, _of_study(study, preset, _sources(TRIALS, TrialRow, computed)), TRIALS)
 
 
-def evaluations(connection: Connection, study: str, preset: str) -> pd.DataFrame:
-    """One row per measured number, columns EVALUATIONS, by seed, method, setting, update, protocol."""
-    query = _of_study(study, preset, _sources(EVALUATIONS, EvaluationRow), EvaluationRow)
-    return _frame(connection, query.order_by(EvaluationRow.update, EvaluationRow.protocol), EVALUATIONS)
+def evaluations(connection: Connection, study: str, preset: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """One row per measured number, columns EVALUATIONS or some of them, by seed, method, setting, update, protocol."""
+    types = {name: kind for name, kind in EVALUATIONS.items() if columns is None or name in columns}
+    return _results(connection, study, preset, EvaluationRow, types)
 
 
 def diagnostics(connection: Connection, study: str, preset: str) -> pd.DataFrame:
     """One row per diagnostic, columns DIAGNOSTICS, in the order seed, method, setting, update, name."""
-    query = _of_study(study, preset, _sources(DIAGNOSTICS, DiagnosticRow), DiagnosticRow)
-    return _frame(connection, query.order_by(DiagnosticRow.update, DiagnosticRow.name), DIAGNOSTICS)
+    return _results(connection, study, preset, DiagnosticRow, DIAGNOSTICS)
 
 
 def spectra(connection: Connection, study: str, preset: str) -> pd.DataFrame:
@@ -108,6 +111,27 @@ def samples(connection: Connection, study: str, preset: str) -> pd.DataFrame:
     return _frame(connection, query.order_by(SampleRow.update), SAMPLES)
 
 
+def configs_with(connection: Connection, study: str, preset: str, text: str) -> list[str]:
+    """The configs (JSON texts) of the study's trials that contain a text."""
+    config = _text(TrialRow.config)
+    query = _of_study(study, preset, [config]).where(config.contains(text, autoescape=True))
+    return list(connection.scalars(query.order_by(None)))
+
+
+def newest_values(connection: Connection, study: str, preset: str, protocol: str) -> dict[str, float]:
+    """Digest -> value of a protocol (short name) at the trial's newest evaluation that has one."""
+    name = EvaluationRow.protocol
+    # A full name has the first 8 digits of the extractor's hash.
+    full = (func.substr(name, 1, len(protocol) + 1) == f"{protocol}-") & (func.length(name) == len(protocol) + 9)
+    of_trial = select(EvaluationRow.value).where(
+        EvaluationRow.trial == TrialRow.digest, EvaluationRow.value.is_not(None)
+    )
+    newest = of_trial.where((name == protocol) | full).order_by(EvaluationRow.update.desc()).limit(1).scalar_subquery()
+    linked = select(StudyTrialRow.trial).where(StudyTrialRow.study == study, StudyTrialRow.preset == preset)
+    rows = _rows(connection, select(TrialRow.digest, newest).where(TrialRow.digest.in_(linked)))
+    return {digest: value for digest, value in rows if value is not None}
+
+
 def progress(connection: Connection, study: str, preset: str) -> pd.DataFrame:
     """One row per trial, columns PROGRESS: enough to see which trials have news."""
     count = select(func.count()).where(EvaluationRow.trial == TrialRow.digest).scalar_subquery()
@@ -117,26 +141,21 @@ def progress(connection: Connection, study: str, preset: str) -> pd.DataFrame:
 
 
 def fingerprint(connection: Connection, study: str, preset: str) -> str:
-    """32 hex digits that change with any state, evaluation or image grid of the study, and with nothing else.
-
-    The rows' hashes are added up, so that no order (and no sorting of millions of rows) is needed.
-    """
+    """32 hex digits that change with any state, evaluation or image grid of the study, and with nothing else."""
     cell = [StudyTrialRow.method, StudyTrialRow.setting, StudyTrialRow.seed]
-    trial = [TrialRow.digest, TrialRow.state, TrialRow.last_update, TrialRow.reason]
-    key = [EvaluationRow.trial, EvaluationRow.update, EvaluationRow.protocol]
-    score = [EvaluationRow.value, EvaluationRow.spread, EvaluationRow.floor]
-    grid = [SampleRow.trial, SampleRow.update, SampleRow.path]
-    queries = {
-        "trials": _of_study(study, preset, [*cell, *trial]),
-        "evaluations": _of_study(study, preset, [*key, *score], EvaluationRow),
-        "samples": _of_study(study, preset, grid, SampleRow),
-    }
-    total = 0
-    for table, query in queries.items():
-        for row in _rows(connection, query.order_by(None)):
-            digest = hashlib.blake2b(repr((table, *row)).encode(), digest_size=16).digest()
-            total += int.from_bytes(digest, "big")
-    return f"{total % 2**128:032x}"
+    trial = [TrialRow.digest, TrialRow.state, TrialRow.last_update, TrialRow.reason, ChecksumRow.checksum]
+    query = _of_study(study, preset, [*cell, *trial]).join(
+        ChecksumRow, ChecksumRow.trial == TrialRow.digest, isouter=True
+    )
+    total, known = 0, {}
+    for *row, stored in _rows(connection, query.order_by(None)):
+        total += checksums.checksum("trials", *row)
+        if stored is not None:
+            known[row[3]] = int(stored, 16)
+    linked = select(StudyTrialRow.trial).where(StudyTrialRow.study == study, StudyTrialRow.preset == preset)
+    others = TrialRow.digest.in_(linked) & TrialRow.digest.not_in(select(ChecksumRow.trial))
+    total += sum(known.values()) + sum(checksums.of_trials(connection, others).values())
+    return checksums.hexadecimal(total)
 
 
 def studies(connection: Connection) -> pd.DataFrame:
@@ -164,9 +183,12 @@ def costs(connection: Connection) -> pd.DataFrame:
     short names, joined by commas. num_evaluations : updates at which the trial was evaluated.
     """
     names = [name for name in COSTS if name not in _OF_CONFIG]
-    records = []
+    records, parsed = [], {}
     for config, *values in _rows(connection, _costs_query(names)):
-        known = {**dict(zip(names, values, strict=True)), **_cost_columns(json.loads(config))}
+        text = without_seed(config)
+        if text not in parsed:
+            parsed[text] = _cost_columns(json.loads(text))
+        known = {**dict(zip(names, values, strict=True)), **parsed[text]}
         records.append(tuple(known[name] for name in COSTS))
     return _as_frame(records, COSTS)
 
@@ -203,6 +225,29 @@ def _costs_query(names: Iterable[str]) -> Select[Any]:
         .where(TrialRow.state.in_([state.value for state in FINISHED]))
         .order_by(TrialRow.digest)
     )
+
+
+def _results(
+    connection: Connection, study: str, preset: str, row: type[Base], types: Mapping[str, str]
+) -> pd.DataFrame:
+    """The rows of a table in the order seed, method, setting and then of their keys.
+
+    The database hands them over as they lie, by trial; sorting millions of them there would take longer than all else.
+    """
+    of_cell = ["digest", *(name for name in types if name in _CELL_SOURCES and name != "digest")]
+    cells = _frame(
+        connection,
+        _of_study(study, preset, _sources(of_cell, row)),
+        {name: ({**_CELL, **types})[name] for name in of_cell},
+    )
+    rows = TrialRows({name: kind for name, kind in types.items() if name not in _CELL_SOURCES})
+    columns = table_of(row).columns
+    linked = select(StudyTrialRow.trial).where(StudyTrialRow.study == study, StudyTrialRow.preset == preset)
+    wanted = [columns[name] for name in types if name not in _CELL_SOURCES]
+    query = select(columns.trial, *wanted).where(columns.trial.in_(linked)).order_by(*table_of(row).primary_key.columns)
+    for part in connection.execute(query.execution_options(yield_per=CHUNK)).partitions():
+        rows.extend(part)
+    return rows.frame(cells, list(types))
 
 
 def _of_study(study: str, preset: str, columns: Iterable[Any], results: type[Base] | None = None) -> Select[Any]:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, select
 from sngan.results import Evaluation, Outcome
 from sweeps.claims import Verdict
 from sweeps.looks import Looks
-from sweeps.store import frames, schema, writes
+from sweeps.store import frames, planning, schema, writes
 from sweeps.store.connect import connect, explained, is_sqlite, parse_url, shown, transaction
 from sweeps.store.tables import StudyRow, StudyTrialRow, TrialRow, TrialState, VerdictRow
 from sweeps.store.writer_lock import only_writer
@@ -95,12 +95,12 @@ class ResultStore:
         description : plain values for JSON; "question" is shown by `studies`.
         """
         with self._write() as connection:
-            writes.register(connection, study, preset, description, trials)
+            planning.register(connection, study, preset, description, trials)
 
     def set_provenance(self, study: str, preset: str, provenance: Mapping[str, Any]) -> None:
         """Remember what the newest launch came from, and its start: provenance["started"], else now."""
         with self._write() as connection:
-            writes.set_provenance(connection, study, preset, provenance)
+            planning.set_provenance(connection, study, preset, provenance)
 
     def provenance(self, study: str, preset: str) -> dict[str, Any]:
         """What the newest launch came from; empty before the first."""
@@ -111,12 +111,12 @@ class ResultStore:
     def plan_looks(self, study: str, preset: str, looks: Looks) -> Looks:
         """Remember at which numbers of seeds a registered study is judged; return what holds: an earlier plan stays."""
         with self._write() as connection:
-            return writes.plan_looks(connection, study, preset, looks)
+            return planning.plan_looks(connection, study, preset, looks)
 
     def looks(self, study: str, preset: str) -> Looks | None:
         """At which numbers of seeds the study is judged, None where it is judged once."""
         with self._read() as connection:
-            return writes.looks_of(connection, study, preset)
+            return planning.looks_of(connection, study, preset)
 
     def states(self, study: str, preset: str) -> dict[str, TrialState]:
         """State of every trial of a study, by digest."""
@@ -127,13 +127,8 @@ class ResultStore:
 
     def known_states(self, digests: Iterable[str]) -> dict[str, TrialState]:
         """State of those trials that any study has registered: for plans that are not registered."""
-        query = select(TrialRow.digest, TrialRow.state)
-        found: dict[str, TrialState] = {}
         with self._read() as connection:
-            for part in writes.chunks(sorted(set(digests)), writes.DIGESTS):
-                rows = connection.execute(query.where(TrialRow.digest.in_(part)))
-                found.update((digest, TrialState(state)) for digest, state in rows)
-        return found
+            return writes.states_of(connection, digests)
 
     # Running
 
@@ -142,10 +137,14 @@ class ResultStore:
         with self._write() as connection:
             writes.requeue(connection, digests)
 
-    def start_attempt(self, digest: str, *, host: str, device: str, versions: Mapping[str, str]) -> int:
-        """The number of a new attempt. The trial is running now; an attempt that is still open ends."""
+    def start_attempt(self, digest: str, *, host: str, device: str, versions: Mapping[str, str]) -> None:
+        """Begin an attempt. The trial is running now; an attempt that is still open ends."""
+        self.start_attempts([digest], host=host, device=device, versions=versions)
+
+    def start_attempts(self, digests: Iterable[str], *, host: str, device: str, versions: Mapping[str, str]) -> None:
+        """Begin an attempt at each of many trials in one transaction."""
         with self._write() as connection:
-            return writes.start_attempt(connection, digest, host, device, versions)
+            writes.start_attempts(connection, digests, host, device, versions)
 
     def record(self, digest: str, evaluation: Evaluation) -> None:
         """Store an evaluation: scores, diagnostics, spectra, sample grid, costs so far. Again, it changes nothing.
@@ -154,10 +153,16 @@ class ResultStore:
         """
         self.record_many([(digest, evaluation)])
 
-    def record_many(self, items: Iterable[tuple[str, Evaluation]]) -> None:
-        """Store many (digest, evaluation) in one transaction: much faster than one by one."""
+    def record_many(
+        self, evaluations: Iterable[tuple[str, Evaluation]], outcomes: Iterable[tuple[str, Outcome]] = ()
+    ) -> None:
+        """Store many evaluations, and then outcomes, by digest, in one transaction: all of them or none.
+
+        The same as `record` and `finish` one by one, and many times as fast: for imports and for rebuilding a store.
+        """
         with self._write() as connection:
-            writes.record(connection, items)
+            writes.record(connection, evaluations)
+            writes.finish(connection, outcomes)
 
     def finish(self, digest: str, outcome: Outcome) -> None:
         """Give the trial its result and end its attempt. Of two outcomes the first stays.
@@ -165,8 +170,7 @@ class ResultStore:
         Rows beyond outcome.update, of an earlier attempt whose checkpoint was lost, are deleted; the diagnoses that
         the outcome brings are stored.
         """
-        with self._write() as connection:
-            writes.finish(connection, digest, outcome)
+        self.record_many((), [(digest, outcome)])
 
     def fail(self, digest: str, error: str) -> None:
         """End the trial's attempt with `error`; the trial is failed, which is not a result."""
@@ -184,13 +188,24 @@ class ResultStore:
         with self._read() as connection:
             return frames.trials(connection, study, preset)
 
-    def evaluations(self, study: str, preset: str) -> pd.DataFrame:
+    def evaluations(self, study: str, preset: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """One row per measured number, in the order seed, method, setting, update, protocol.
 
-        Columns: frames.EVALUATIONS. value, spread and floor are finite, or NaN where absent.
+        Columns: frames.EVALUATIONS, or those of them that are asked for. value, spread and floor are finite, or NaN
+        where absent.
         """
         with self._read() as connection:
-            return frames.evaluations(connection, study, preset)
+            return frames.evaluations(connection, study, preset, columns)
+
+    def configs_with(self, study: str, preset: str, text: str) -> list[str]:
+        """The configs of the study's trials, as JSON texts, that contain `text`."""
+        with self._read() as connection:
+            return frames.configs_with(connection, study, preset, text)
+
+    def newest_values(self, study: str, preset: str, protocol: str) -> dict[str, float]:
+        """Digest -> value of a protocol (short name) at the newest evaluation that has one, where there is one."""
+        with self._read() as connection:
+            return frames.newest_values(connection, study, preset, protocol)
 
     def diagnostics(self, study: str, preset: str) -> pd.DataFrame:
         """One row per diagnostic (digest, method, setting, seed, update, name, value)."""

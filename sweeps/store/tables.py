@@ -182,7 +182,7 @@ class AttemptRow(Base):
     error: Mapped[str] = mapped_column(Text)
 
 
-# Without row ids, SQLite keeps these four once, in the order of their keys: half the space, and the rows of
+# Without row ids, SQLite keeps these tables once, in the order of their keys: half the space, and the rows of
 # a trial lie together.
 class EvaluationRow(Base):
     """One measured number of one trial, with everything that it depends on (sngan.results.Score)."""
@@ -240,6 +240,19 @@ class SampleRow(Base):
     trial: Mapped[str] = _trial_reference()
     update: Mapped[int] = mapped_column(Integer, primary_key=True)
     path: Mapped[str] = mapped_column(Text)
+
+
+class ChecksumRow(Base):
+    """32 hex digits of a finished trial's evaluations and grids (sweeps.store.checksums).
+
+    There is none for a trial that an earlier version finished.
+    """
+
+    __tablename__ = "checksums"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    trial: Mapped[str] = _trial_reference()
+    checksum: Mapped[str] = mapped_column(String)
 
 
 class LooksRow(Base):

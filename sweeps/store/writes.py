@@ -11,27 +11,24 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from sngan.results import Diagnosis, Evaluation, Outcome
-from sweeps.looks import Looks
+from sweeps.store import checksums
 from sweeps.store.tables import (
     AttemptRow,
     Base,
+    ChecksumRow,
     DiagnosticRow,
     EvaluationRow,
-    LooksRow,
     SampleRow,
     SpectrumRow,
-    StudyRow,
-    StudyTrialRow,
     TrialRow,
     TrialState,
     VerdictRow,
     table_of,
 )
-from sweeps.study import PlannedTrial
 
 logger = logging.getLogger(__name__)
 
@@ -41,70 +38,14 @@ INTERRUPTED = "interrupted"
 T = TypeVar("T")
 
 
-def register(
-    connection: Connection,
-    study: str,
-    preset: str,
-    description: Mapping[str, Any],
-    trials: Sequence[PlannedTrial],
-) -> None:
-    """Insert or renew the study's row, its trials (known ones stay as they are) and its cells."""
-    key = {"study": study, "preset": preset}
-    row = {**key, "description": dict(description), "provenance": {}, "launches": []}
-    upsert(connection, StudyRow, [row], keep=("provenance", "launches"))
-    digests = [trial.digest for trial in trials]
-    for part in chunks(sorted(zip(digests, trials, strict=True), key=lambda pair: pair[0]), ROWS):
-        rows = [_trial_row(digest, trial) for digest, trial in part]
-        upsert(connection, TrialRow, rows, keep=list(rows[0]))
-        cells = [
-            {"method": trial.method, "setting": trial.setting, "seed": trial.seed, "trial": digest}
-            for digest, trial in part
-        ]
-        upsert(connection, StudyTrialRow, [{**key, **cell} for cell in cells])
-
-
-def _trial_row(digest: str, trial: PlannedTrial) -> dict[str, Any]:
-    config = trial.config
-    copied = ("alpha", "beta1", "beta2", "n_dis", "dataset", "architecture", "updates")
-    return {
-        "digest": digest,
-        "config": config.to_dict(),
-        **{name: getattr(config, name) for name in copied},
-        "state": TrialState.QUEUED.value,
-        "last_update": 0,
-        "train_s": 0.0,
-        "evaluate_s": 0.0,
-        "reason": "",
-        "error": "",
-    }
-
-
-def set_provenance(connection: Connection, study: str, preset: str, provenance: Mapping[str, Any]) -> None:
-    """Replace the study's provenance and note one more launch."""
-    key = (StudyRow.study == study, StudyRow.preset == preset)
-    query = select(StudyRow.launches).where(*key).with_for_update()
-    launches = connection.execute(query).scalar_one_or_none()
-    if launches is None:
-        raise LookupError(f"study {study!r} with preset {preset!r} is not registered")
-    started = str(provenance.get("started") or _now().isoformat(timespec="seconds"))
-    changed = {"provenance": dict(provenance), "launches": [*launches, started]}
-    connection.execute(update(StudyRow).where(*key).values(**changed))
-
-
-def plan_looks(connection: Connection, study: str, preset: str, looks: Looks) -> Looks:
-    """Remember the study's looks unless there are some; return those that hold."""
-    row = {"study": study, "preset": preset, "first": looks.first, "last": looks.last}
-    upsert(connection, LooksRow, [row], keep=("first", "last"))
-    found = looks_of(connection, study, preset)
-    assert found is not None
+def states_of(connection: Connection, digests: Iterable[str]) -> dict[str, TrialState]:
+    """State of those of the given trials that are registered."""
+    found: dict[str, TrialState] = {}
+    query = select(TrialRow.digest, TrialRow.state)
+    for part in chunks(sorted(set(digests)), DIGESTS):
+        rows = connection.execute(query.where(TrialRow.digest.in_(part)))
+        found.update((digest, TrialState(state)) for digest, state in rows)
     return found
-
-
-def looks_of(connection: Connection, study: str, preset: str) -> Looks | None:
-    """The study's looks, None where none were planned."""
-    query = select(LooksRow.first, LooksRow.last).where(LooksRow.study == study, LooksRow.preset == preset)
-    row = connection.execute(query).one_or_none()
-    return None if row is None else Looks(first=row.first, last=row.last)
 
 
 def lock(connection: Connection, digests: Iterable[str]) -> dict[str, TrialState]:
@@ -133,15 +74,18 @@ def requeue(connection: Connection, digests: Iterable[str]) -> None:
         _close_attempts(connection, part, INTERRUPTED)
 
 
-def start_attempt(connection: Connection, digest: str, host: str, device: str, versions: Mapping[str, str]) -> int:
-    """Number of a new attempt at a trial, which is then running unless it is finished."""
-    state = lock(connection, [digest])[digest]
-    _close_attempts(connection, [digest], INTERRUPTED)
-    if not state.finished:
-        _set_trial(connection, digest, state=TrialState.RUNNING.value, error="")
-    row = {"trial": digest, "host": host, "device": device, "versions": dict(versions)}
-    statement = insert(AttemptRow).values(**row, start=_now(), error="").returning(AttemptRow.id)
-    return connection.execute(statement).scalar_one()
+def start_attempts(
+    connection: Connection, digests: Iterable[str], host: str, device: str, versions: Mapping[str, str]
+) -> None:
+    """Begin an attempt at each of the trials, which are then running unless they are finished."""
+    states = lock(connection, digests)
+    row = {"host": host, "device": device, "versions": dict(versions), "start": _now(), "error": ""}
+    for part in chunks(states, DIGESTS):
+        _close_attempts(connection, part, INTERRUPTED)
+        unfinished = [{"state": TrialState.RUNNING.value, "error": "", "_digest": digest}
+                      for digest in part if not states[digest].finished]  # fmt: skip
+        _set_trials(connection, unfinished)
+        connection.execute(insert(AttemptRow), [{**row, "trial": digest} for digest in part])
 
 
 def record(connection: Connection, items: Iterable[tuple[str, Evaluation]]) -> None:
@@ -163,16 +107,16 @@ def record(connection: Connection, items: Iterable[tuple[str, Evaluation]]) -> N
 def _move_costs(connection: Connection, items: Sequence[tuple[str, Evaluation]]) -> None:
     newest = dict(items)  # sorted by update: the last one stays
     rows = [
-        {"_digest": digest, "_update": e.update, "_train": seconds(e.train_s), "_evaluate": seconds(e.evaluate_s)}
+        {
+            "_digest": digest,
+            "last_update": e.update,
+            "train_s": seconds(e.train_s),
+            "evaluate_s": seconds(e.evaluate_s),
+        }
         for digest, e in newest.items()
     ]
     # A resumed trial tells of earlier updates again: their costs are older than what is stored.
-    newer = TrialRow.last_update <= bindparam("_update")
-    statement = update(table_of(TrialRow)).where(TrialRow.digest == bindparam("_digest"), newer)
-    statement = statement.values(
-        last_update=bindparam("_update"), train_s=bindparam("_train"), evaluate_s=bindparam("_evaluate")
-    )
-    connection.execute(statement, rows)
+    _set_trials(connection, rows, TrialRow.last_update <= bindparam("last_update"))
 
 
 def _score_rows(digest: str, evaluation: Evaluation) -> list[dict[str, Any]]:
@@ -210,28 +154,46 @@ def _sample_row(digest: str, evaluation: Evaluation) -> dict[str, Any]:
     return {"trial": digest, "update": evaluation.update, "path": clean(evaluation.samples.as_posix())}
 
 
-def finish(connection: Connection, digest: str, outcome: Outcome) -> None:
-    """Give a trial its result, once and for all, and end its attempts."""
-    state = lock(connection, [digest])[digest]
-    _close_attempts(connection, [digest], "")
-    if state.finished:
-        if state != outcome.state:
-            logger.warning("trial %s is %s; a later %r is ignored", digest, state.value, outcome.state)
+def finish(connection: Connection, outcomes: Iterable[tuple[str, Outcome]]) -> None:
+    """Give trials their results, once and for all, and end their attempts. Of two outcomes the first stays."""
+    first: dict[str, Outcome] = {}
+    for digest, outcome in outcomes:
+        first.setdefault(digest, outcome)
+    states = lock(connection, first)
+    for part in chunks(states, DIGESTS):
+        _close_attempts(connection, part, "")
+        for digest in part:
+            if states[digest].finished and states[digest] != first[digest].state:
+                told = digest, states[digest].value, first[digest].state
+                logger.warning("trial %s is %s; a later %r is ignored", *told)
+        _end(connection, {digest: first[digest] for digest in part if not states[digest].finished})
+
+
+def _end(connection: Connection, outcomes: Mapping[str, Outcome]) -> None:
+    if not outcomes:
         return
     # An earlier attempt whose checkpoint was lost may have come further than the one that counts.
+    ends = [{"_digest": digest, "_update": outcome.update} for digest, outcome in outcomes.items()]
     for row in (EvaluationRow, DiagnosticRow, SpectrumRow, SampleRow):
-        connection.execute(delete(row).where(row.trial == digest, row.update > outcome.update))
-    _record_diagnoses(connection, [(digest, diagnosis) for diagnosis in outcome.diagnoses])
-    _set_trial(
-        connection,
-        digest,
-        state=TrialState(outcome.state).value,
-        last_update=outcome.update,
-        train_s=seconds(outcome.train_s),
-        evaluate_s=seconds(outcome.evaluate_s),
-        reason=clean(outcome.reason),
-        error="",
-    )
+        beyond = (row.trial == bindparam("_digest"), row.update > bindparam("_update"))
+        connection.execute(delete(table_of(row)).where(*beyond), ends)
+    _record_diagnoses(connection, [(digest, d) for digest, outcome in outcomes.items() for d in outcome.diagnoses])
+    sums = checksums.of_trials(connection, TrialRow.digest.in_(list(outcomes)))
+    stored = [{"trial": digest, "checksum": checksums.hexadecimal(sums.get(digest, 0))} for digest in outcomes]
+    upsert(connection, ChecksumRow, stored)
+    rows = [
+        {
+            "_digest": digest,
+            "state": TrialState(outcome.state).value,
+            "last_update": outcome.update,
+            "train_s": seconds(outcome.train_s),
+            "evaluate_s": seconds(outcome.evaluate_s),
+            "reason": clean(outcome.reason),
+            "error": "",
+        }
+        for digest, outcome in outcomes.items()
+    ]
+    _set_trials(connection, rows)
 
 
 def fail(connection: Connection, digest: str, error: str) -> None:
@@ -240,7 +202,7 @@ def fail(connection: Connection, digest: str, error: str) -> None:
     text = clean(error) or "unknown error"
     _close_attempts(connection, [digest], text)
     if not state.finished:
-        _set_trial(connection, digest, state=TrialState.FAILED.value, error=text)
+        _set_trials(connection, [{"_digest": digest, "state": TrialState.FAILED.value, "error": text}])
 
 
 def replace_verdicts(connection: Connection, study: str, preset: str, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -294,8 +256,12 @@ def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
         yield part
 
 
-def _set_trial(connection: Connection, digest: str, **values: Any) -> None:
-    connection.execute(update(TrialRow).where(TrialRow.digest == digest).values(**values))
+def _set_trials(connection: Connection, rows: Sequence[Mapping[str, Any]], *only: ColumnElement[bool]) -> None:
+    """Set the named columns of the trials "_digest" of `rows`, which all name the same, where `only` holds."""
+    if rows:
+        values: dict[str, Any] = {name: bindparam(name) for name in rows[0] if name != "_digest"}
+        statement = update(table_of(TrialRow)).where(TrialRow.digest == bindparam("_digest"), *only).values(**values)
+        connection.execute(statement, list(rows))
 
 
 def _close_attempts(connection: Connection, digests: Sequence[str], error: str) -> None:

@@ -79,8 +79,9 @@ def _send_provenance(experiment: Experiment, run: KnownRun, launches: Launches, 
 def _send_tables(experiment: Experiment, source: Source, run: KnownRun, report: SyncReport) -> None:
     """Verdicts and scores as tables, and in words as the run's description."""
     verdicts = source.store.verdicts(*source.key)
-    trials, evaluations = source.store.trials(*source.key), source.store.evaluations(*source.key)
-    board = Board.of_store(trials, evaluations, source.preset.headline)
+    headline = source.preset.headline
+    values = source.store.newest_values(*source.key, headline)
+    board = Board.of_store(source.store.trials(*source.key), values, headline)
     tables = {"verdicts.json": verdict_rows(verdicts), "summary.json": summary_rows(board)}
     texts = {name: table_json(rows) for name, rows in tables.items() if rows}
     content = _digest(texts.values())

@@ -10,18 +10,16 @@ from collections.abc import Callable
 import numpy as np
 
 from sngan.seeding import numpy_stream
+from sweeps.bootstrap import estimate, estimate_pair, stratified_bootstrap
 from sweeps.rank_tests import compare_ranks
 from sweeps.statistics import (
     FloatArray,
-    estimate,
-    estimate_pair,
     iqm,
     mean,
     optimality_gap,
     performance_profile,
     probability_of_improvement,
     spread_range,
-    stratified_bootstrap,
 )
 from tests.benchmarks import options
 from tests.benchmarks.machine import keep

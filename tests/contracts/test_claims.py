@@ -14,6 +14,7 @@ from sngan.metrics.protocols import parse
 from sngan.seeding import numpy_stream
 from sweeps.claims import judge, rule_of
 from sweeps.measures import MEASURES
+from sweeps.records import StudyRecords
 from sweeps.reporting import judge_study
 from sweeps.rules import RULES, Rule
 from sweeps.rules.rank_order import RankOrder
@@ -68,7 +69,7 @@ def test_a_study_without_any_result_is_undecided(study: Study, tmp_path: Path) -
             for trial in trials:
                 store.start_attempt(trial.digest, host="here", device="cpu", versions={})
                 store.fail(trial.digest, "OSError: no space left on device")
-            verdicts = judge_study(store, study, preset)
+            verdicts = judge_study(StudyRecords(store=store, study=study, preset=preset))
             assert len(verdicts) == len(study.claims)
             assert {verdict.verdict for verdict in verdicts} <= {"undecided"}
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from PIL import Image
 
 from dashboards.figures import StudyFrames
@@ -13,6 +14,8 @@ from dashboards.report import write_report
 from sngan.config import TrialConfig
 from sngan.results import Diagnosis, Evaluation, Outcome, Score, Spectrum
 from sngan.seeding import numpy_stream
+from sweeps.records import StudyRecords
+from sweeps.reporting import judge_study
 from sweeps.spaces import Axis, Choice, Range, Search, configured, place_of, space_of
 from sweeps.store import ResultStore, open_store
 from sweeps.study import Claim, PlannedTrial, Preset, Study, plan
@@ -124,7 +127,22 @@ class Sweep:
         """The page, with some figures or all."""
         study = replace(self.study, figures=figures)
         folder = folder or self.folder / "report"
-        return write_report(self.store, study, self.preset, storage_dir=self.folder, folder=folder)
+        return page_of(self.store, study, self.preset, storage_dir=self.folder, folder=folder)
+
+
+def page_of(store: ResultStore, study: Study, preset: Preset, *, storage_dir: Path, folder: Path) -> Path:
+    """The report of what a store holds, with its claims judged."""
+    records = StudyRecords(store=store, study=study, preset=preset)
+    return write_report(records, judge_study(records), storage_dir=storage_dir, folder=folder)
+
+
+def changed(frames: StudyFrames, preset: Preset | None = None, **given: pd.DataFrame) -> StudyFrames:
+    """The same frames with another preset, or with some of them (by name) in place of the store's."""
+    known = frames.records
+    records = StudyRecords(store=known.store, study=known.study, preset=preset or known.preset)
+    names = ("trials", "evaluations", "diagnostics", "spectra", "samples")
+    vars(records).update({name: given.get(name, getattr(known, name)) for name in names})
+    return StudyFrames(records=records, storage_dir=frames.storage_dir)
 
 
 def open_sweep(folder: Path, preset: Preset, story: Story | None, claims: tuple[Claim, ...] = (CLAIM,)) -> Sweep:

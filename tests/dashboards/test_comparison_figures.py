@@ -13,7 +13,7 @@ from dashboards.figures.failure_rate import FailureRateData
 from dashboards.figures.pareto import ParetoData
 from sweeps.rank_tests import compare_ranks
 from sweeps.statistics import performance_profile
-from tests.dashboards.synthetic import Story, Sweep, make_preset, open_sweep
+from tests.dashboards.synthetic import Story, Sweep, changed, make_preset, open_sweep
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ def test_nothing_beats_the_front_and_everything_else_is_beaten(frames: StudyFram
 
 def test_a_front_of_scores_that_are_better_when_higher(frames: StudyFrames) -> None:
     preset = dataclasses.replace(frames.preset, headline="is/gen600x1-digits")
-    data = FIGURES["pareto"].prepare(dataclasses.replace(frames, preset=preset))
+    data = FIGURES["pareto"].prepare(changed(frames, preset))
     assert isinstance(data, ParetoData)
     assert bool(data.points.loc[data.points["score"].idxmax(), "front"])
 

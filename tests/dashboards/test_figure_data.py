@@ -28,7 +28,7 @@ from sweeps.budgets import expected_best
 from sweeps.rules.larger_region import working_share
 from sweeps.spaces import places_in
 from sweeps.statistics import divergence_rate, performance_profile
-from tests.dashboards.synthetic import INCEPTION, Story, Sweep, make_preset, make_searched_preset, open_sweep
+from tests.dashboards.synthetic import INCEPTION, Story, Sweep, changed, make_preset, make_searched_preset, open_sweep
 
 
 def cell(table: pd.DataFrame, method: str, setting: str) -> pd.DataFrame:
@@ -114,7 +114,7 @@ def test_heat_map_is_darkest_at_the_best_and_readable_everywhere(frames: StudyFr
 
 def inception(sweep: Sweep) -> StudyFrames:
     """The same trials, looked at under the Inception Score: higher is better."""
-    return dataclasses.replace(sweep.frames(), preset=dataclasses.replace(sweep.preset, headline=INCEPTION))
+    return changed(sweep.frames(), dataclasses.replace(sweep.preset, headline=INCEPTION))
 
 
 @pytest.mark.parametrize("diverge", ["none", "some"])

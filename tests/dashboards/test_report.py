@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from dashboards.figures import FIGURES
-from dashboards.report import write_report
 from sngan.config import TrialConfig
 from sngan.errors import InputError
 from sngan.results import Evaluation
 from sweeps.claims import claims_about
+from sweeps.records import StudyRecords
 from sweeps.reporting import judge_study
 from sweeps.store import open_store
 from sweeps.studies.robustness_claims import ROBUSTNESS_CLAIMS
@@ -29,6 +29,7 @@ from tests.dashboards.synthetic import (
     make_preset,
     make_study,
     open_sweep,
+    page_of,
     score,
 )
 
@@ -133,8 +134,8 @@ def test_every_verdict_stands_before_the_figures(tmp_path: Path) -> None:
     claims = claims_about(ROBUSTNESS_CLAIMS, "cifar10")
     sweep = open_sweep(tmp_path, make_preset(seeds=6), Story(grids=False), claims=claims)
     study = dataclasses.replace(sweep.study, figures=("heat-map",))
-    page = Page(write_report(sweep.store, study, sweep.preset, storage_dir=tmp_path, folder=tmp_path / "report"))
-    verdicts = judge_study(sweep.store, sweep.study, sweep.preset)
+    page = Page(page_of(sweep.store, study, sweep.preset, storage_dir=tmp_path, folder=tmp_path / "report"))
+    verdicts = judge_study(StudyRecords(store=sweep.store, study=sweep.study, preset=sweep.preset))
     assert len(verdicts) == len(claims) == 9
     assert len({verdict.verdict for verdict in verdicts}) > 1
     badges = [tag["class"] for tag in page.all("span") if str(tag.get("class")).startswith("badge")]
@@ -219,7 +220,7 @@ def test_hostile_names_are_harmless(tmp_path: Path) -> None:
         )  # fmt: skip
         store.record(trial.digest, evaluation)
         store.fail(trial.digest, "</td><b id=f>") if trial.seed else store.record(trial.digest, evaluation)
-    path = write_report(store, study, preset, storage_dir=tmp_path, folder=tmp_path / "report")
+    path = page_of(store, study, preset, storage_dir=tmp_path, folder=tmp_path / "report")
     page = Page(path)
     assert not page.all("b")
     assert not page.all("img")
@@ -251,7 +252,7 @@ def test_a_place_that_cannot_be_written_is_one_clear_line(full: Sweep, tmp_path:
 def test_an_unknown_figure_is_named(full: Sweep, tmp_path: Path) -> None:
     study = dataclasses.replace(full.study, figures=("heat-mop",))
     with pytest.raises(InputError, match="heat-map"):
-        write_report(full.store, study, full.preset, storage_dir=full.folder, folder=tmp_path)
+        page_of(full.store, study, full.preset, storage_dir=full.folder, folder=tmp_path)
 
 
 def test_provenance_configs_and_commands_are_told(full: Sweep, page: Page) -> None:

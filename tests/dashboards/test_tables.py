@@ -16,14 +16,15 @@ from dashboards.figures import StudyFrames
 from dashboards.summary import summarize
 from dashboards.tables import FORMATS, Table, paper_tables, write_table
 from sweeps.published import ALL_SETTINGS, REAL_IMAGES, published, table_2
+from sweeps.records import StudyRecords
 from sweeps.reporting import judge_study
-from tests.dashboards.synthetic import FID, Story, Sweep, make_preset, make_searched_preset, open_sweep
+from tests.dashboards.synthetic import FID, Story, Sweep, changed, make_preset, make_searched_preset, open_sweep
 
 PAPER_FID = "fid/gen5000-test10000-inception"
 
 
 def tables_of(frames: StudyFrames, sweep: Sweep) -> dict[str, Table]:
-    verdicts = judge_study(sweep.store, sweep.study, sweep.preset)
+    verdicts = judge_study(StudyRecords(store=sweep.store, study=sweep.study, preset=sweep.preset))
     return {table.name: table for table in paper_tables(frames, summarize(frames.headline), verdicts)}
 
 
@@ -39,7 +40,7 @@ def on_cifar10(full: Sweep) -> StudyFrames:
     config = (
         frames.trials["config"].str.replace('"digits"', '"cifar10"').str.replace('"updates": 800', '"updates": 1e5')
     )
-    return dataclasses.replace(
+    return changed(
         frames,
         preset=dataclasses.replace(make_preset(), headline=PAPER_FID, caveat=""),
         trials=frames.trials.assign(dataset="cifar10", architecture="standard-cnn", updates=100_000, config=config),
@@ -112,7 +113,7 @@ def test_summary_has_every_aggregate_with_its_interval(tables: dict[str, Table],
 
 def test_verdicts_are_those_of_the_report(tables: dict[str, Table], full: Sweep) -> None:
     (record,) = records_of(tables["verdicts"])
-    (verdict,) = judge_study(full.store, full.study, full.preset)
+    (verdict,) = judge_study(StudyRecords(store=full.store, study=full.study, preset=full.preset))
     assert (record["claim"], record["verdict"]) == (verdict.claim, verdict.verdict)
     assert float(record["effect"]) == pytest.approx(verdict.effect, rel=1e-5)
     assert record["source"].startswith("Miyato")
@@ -192,7 +193,7 @@ def test_best_settings_stand_beside_the_papers_table(on_cifar10: StudyFrames, fu
 
 def test_fewer_settings_make_the_comparison_unlike(on_cifar10: StudyFrames, full: Sweep) -> None:
     trials = on_cifar10.trials[on_cifar10.trials["setting"] != "F"]
-    table = tables_of(dataclasses.replace(on_cifar10, trials=trials), full)["best-settings"]
+    table = tables_of(changed(on_cifar10, trials=trials), full)["best-settings"]
     sn = next(row for row in table.rows if row[0].text == "SN")
     assert sn[5].text == "no: best of settings A, B, C, D, E, F there, of A, B, C, D, E here"
 

@@ -87,3 +87,14 @@ def test_differences_name_each_field() -> None:
     config = TrialConfig(alpha=1e-3)
     lines = config.differences(TrialConfig(seed=4, alpha=1e-3).to_dict())
     assert lines == ["seed: 0 here, 4 there"]
+
+
+def test_another_seed_is_the_same_config_otherwise() -> None:
+    config = TrialConfig(alpha=1e-3, regularizers=(SpectralNorm(),), protocols=("fid/gen600-test600-digits",))
+    assert config.digest  # kept with the config, and not handed on
+    other = config.with_seed(7)
+    assert other == config.replace(seed=7)
+    assert other.digest == config.replace(seed=7).digest != config.digest
+    assert other.with_seed(0) == config
+    with pytest.raises(InputError, match=r"config\.seed is -1"):
+        config.with_seed(-1)

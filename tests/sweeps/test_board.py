@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sngan.results import Evaluation, Outcome, Score
-from sweeps.board import Board, headline_value, is_protocol, latest_values
+from sweeps.board import Board, headline_value, is_protocol
 from sweeps.spaces import Place
 from sweeps.store import open_store
 from sweeps.study import PlannedTrial
@@ -180,10 +180,9 @@ def test_failures() -> None:
 def test_the_board_of_a_store_equals_that_of_a_listener(tmp_path: Path) -> None:
     with open_store(f"sqlite:///{tmp_path / 'results.db'}") as store:
         trials = filled(store)
-        evaluations = store.evaluations(STUDY, PRESET)
-        stored = Board.of_store(store.trials(STUDY, PRESET), evaluations, HEADLINE)
+        values = store.newest_values(STUDY, PRESET, HEADLINE)
+        stored = Board.of_store(store.trials(STUDY, PRESET), values, HEADLINE)
     told = Board(trials, HEADLINE)
-    values = latest_values(evaluations, HEADLINE)
     for trial in trials[:-1]:
         complete(told, trial, 1.0, fid=values[trial.digest])
     diverge(told, trials[-1], update=1000)

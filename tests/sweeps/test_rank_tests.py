@@ -7,6 +7,7 @@ import pytest
 import scipy.stats
 
 from sngan.seeding import numpy_stream
+from sweeps import rank_tests
 from sweeps.rank_tests import block_ranks, compare_ranks, friedman, wilcoxon
 from tests.sweeps.score_samples import equal_methods, table_of
 
@@ -170,3 +171,14 @@ def _false_alarms(luck: float) -> float:
         assert found is not None
         alarms += min(pair.adjusted for pair in found.pairs) < 0.05
     return alarms / 100
+
+
+def test_many_blocks_have_about_the_exact_p_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = numpy_stream(11, "bootstrap")
+    for shift in (0.0, 0.1):
+        differences = np.round(stream.standard_normal(200) + shift, 1)  # ties and zeros among them
+        monkeypatch.setattr(rank_tests, "_MOST_EXACT", 200)
+        exact = wilcoxon(differences)
+        monkeypatch.setattr(rank_tests, "_MOST_EXACT", 10)
+        assert wilcoxon(differences) == pytest.approx(exact, rel=0.05)
+        assert wilcoxon(differences) != exact

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from sngan.seeding import numpy_stream
+from sweeps import statistics
+from sweeps.bootstrap import affordable_replicates, estimate, estimate_pair, estimates, stratified_bootstrap
 from sweeps.statistics import (
     Estimate,
     best_setting,
     difference,
     divergence_rate,
-    estimate,
-    estimate_pair,
     iqm,
     mean,
     median,
@@ -26,7 +26,6 @@ from sweeps.statistics import (
     setting_medians,
     setting_quartiles,
     spread_range,
-    stratified_bootstrap,
     wilson_interval,
     worst_setting,
 )
@@ -223,7 +222,7 @@ def test_bootstrap_is_a_function_of_its_stream_and_not_of_chunks(
     first = of(0)
     assert of(0) == first
     assert of(1) != first
-    monkeypatch.setattr("sweeps.statistics._CHUNK", 42 * 7)
+    monkeypatch.setattr("sweeps.bootstrap._CHUNK", 42 * 7)
     assert of(0) == first
 
 
@@ -297,3 +296,26 @@ def test_probability_of_improvement_has_an_interval_within_bounds(scores: np.nda
     assert found.high is not None
     assert 0 <= found.low <= found.value <= found.high <= 1
     assert found.value < 0.5
+
+
+def test_many_pairs_are_counted_like_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = numpy_stream(12, "bootstrap")
+    first, second = stream.random((3, 2, 20)).round(1), stream.random((3, 2, 30)).round(1)
+    first[0, 0, 3], second[1, 1, :] = np.nan, np.nan
+    few = probability_of_improvement(first, second)
+    monkeypatch.setattr(statistics, "_FEW_PAIRS", 0)
+    np.testing.assert_array_equal(probability_of_improvement(first, second), few)
+
+
+def test_several_statistics_at_once_are_those_one_by_one() -> None:
+    scores = numpy_stream(13, "bootstrap").random((3, 7))
+    together = estimates(scores, (iqm, _mean), stream=numpy_stream(0, "bootstrap"), num_replicates=300)
+    alone = [estimate(scores, one, stream=numpy_stream(0, "bootstrap"), num_replicates=300) for one in (iqm, _mean)]
+    assert list(together) == alone
+
+
+def test_replicates_get_fewer_where_runs_are_many_but_never_too_few() -> None:
+    assert affordable_replicates(50_000, 60) == 50_000
+    assert affordable_replicates(50_000, 1_000) == 5_000
+    assert affordable_replicates(50_000, 10**6) == 500
+    assert affordable_replicates(100, 10**6) == 100

@@ -12,16 +12,14 @@ import pytest
 from scipy.stats import mannwhitneyu, trim_mean
 
 from sngan.seeding import numpy_stream
+from sweeps.bootstrap import estimate, estimate_pair, stratified_bootstrap
 from sweeps.statistics import (
-    estimate,
-    estimate_pair,
     iqm,
     mean,
     median_of_means,
     optimality_gap,
     performance_profile,
     probability_of_improvement,
-    stratified_bootstrap,
 )
 
 

@@ -194,12 +194,11 @@ def test_hostile_texts_come_back_readable(store: ResultStore, trial: str) -> Non
 
 def test_attempts_say_where_and_when(store: ResultStore, trial: str) -> None:
     begin = datetime.now(UTC) - timedelta(seconds=1)
-    number = store.start_attempt(trial, host="node-1", device="cuda (H200)", versions={"torch": "2.15"})
+    store.start_attempt(trial, host="node-1", device="cuda (H200)", versions={"torch": "2.15"})
     store.fail(trial, "worker died")
-    second = store.start_attempt(trial, host="node-2", device="cpu", versions={})
+    store.start_attempt(trial, host="node-2", device="cpu", versions={})
     store.finish(trial, outcome())
     first, last = attempts_of(store, trial)
-    assert (first.id, last.id) == (number, second)
     assert (first.host, first.device, first.versions) == ("node-1", "cuda (H200)", {"torch": "2.15"})
     assert (first.error, last.error) == ("worker died", "")
     times = [begin, first.start, first.end, last.start, last.end, datetime.now(UTC)]
