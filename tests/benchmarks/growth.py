@@ -9,7 +9,6 @@ ResultStore.register, start_attempts and record_many, in batches of 500 trials; 
 Commands run in a process of their own, start of Python and imports (torch) included.
 """
 
-import argparse
 import os
 import subprocess
 import sys
@@ -27,6 +26,7 @@ from sngan.seeding import numpy_stream
 from sweeps.store import ResultStore, open_store
 from sweeps.study import STUDIES, PlannedTrial, Preset, plan
 from sweeps.variation import vary
+from tests.benchmarks import options
 from tests.benchmarks.machine import keep
 
 STUDY, PROTOCOL = "robustness", "fid/gen600-test600-digits"
@@ -131,16 +131,17 @@ def measure(num_trials: int, out: Path) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trials", default="1000,10000,100000", help="sizes, with commas  [default: %(default)s]")
-    parser.add_argument("--out", type=Path, help="new folder for the stores  [default: a temporary one]")
-    options = parser.parse_args()
+    made = options.parser(__doc__)
+    made.add_argument("--trials", default="1000,10000,100000", help="sizes, with commas  [default: %(default)s]")
+    made.add_argument("--out", type=Path, help="new folder for the stores  [default: a temporary one]")
+    arguments = options.parsed(made)
+    sizes = [120] if arguments.smoke else [int(size) for size in arguments.trials.split(",")]
     with tempfile.TemporaryDirectory(prefix="sngan-bench-") as temporary:
         rows = {}
-        for size in map(int, options.trials.split(",")):
-            folder = (options.out or Path(temporary)) / str(size)
+        for size in sizes:
+            folder = (arguments.out or Path(temporary)) / str(size)
             rows[f"{size} trials"] = measure(size, folder)
-    keep("growth", f"python -m tests.benchmarks.growth --trials {options.trials}", rows)
+    keep("growth", options.command(), rows, smoke=arguments.smoke)
 
 
 if __name__ == "__main__":

@@ -79,10 +79,32 @@ def sweeps(loaded: Mapping[str, Mapping[str, Any]]) -> list[str]:
     return lines
 
 
+_GROWTH = {
+    "rows_per_s": "rows a second",
+    "database_mb": "database, MB",
+    "status_s": "status, s",
+    "dry_run_s": "dry run, s",
+    "launch_done_s": "launch with nothing to do, s",
+    "export_s": "export, s",
+    "report_s": "report, s",
+    "report_gb": "report, GB",
+    "page_mb": "page, MB",
+}
+
+
+def growth(loaded: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Lines of the table of ever more trials in one study, 20 evaluations each."""
+    lines = ["| trials | " + " | ".join(_GROWTH.values()) + " |", "|---:" * (1 + len(_GROWTH)) + "|"]
+    for row in loaded.get("growth", {}).get("results", {}).values():
+        cells = [str(row["trials"]), *(f"{row[name]:.5g}" for name in _GROWTH)]
+        lines.append("| " + " | ".join(cells) + " |")
+    return lines
+
+
 def tables() -> str:
     """All tables as Markdown, from what is kept."""
     loaded = {path.stem: json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))}
-    parts = [ceilings(loaded), compared(loaded), shares(loaded), sweeps(loaded)]
+    parts = [ceilings(loaded), compared(loaded), shares(loaded), sweeps(loaded), growth(loaded)]
     return "\n\n".join("\n".join(lines) for lines in parts) + "\n"
 
 
