@@ -19,12 +19,13 @@ check: .venv/installed-dev  ## style and types
 # Every script of tests/benchmarks that can be run; `make bench-NAME` runs one, `make -k bench` goes on behind one that
 # lacks its data (SNGAN_TEST_CIFAR10, SNGAN_TEST_INCEPTION).
 BENCHMARKS := $(filter-out tables,$(notdir $(basename $(shell grep -l '^if __name__' tests/benchmarks/*.py))))
+MEASURED := $(filter-out $(if $(shell command -v nvidia-smi),,gpu_training),$(BENCHMARKS))
 .PHONY: $(BENCHMARKS:%=bench-%) $(BENCHMARKS:%=smoke-%)
 .NOTPARALLEL: bench bench-smoke
 OPTIONS_fid_end_to_end := --images 1000
 PEERS := torch-mimicry==0.1.16 pytorch-image-generation-metrics==0.6.1
 
-bench: $(BENCHMARKS:%=bench-%)  ## speed and memory, measured, against peers; hours; results go to tests/benchmarks/results
+bench: $(MEASURED:%=bench-%)  ## speed and memory, measured, against peers; hours; results go to tests/benchmarks/results
 	$(BIN)/python -m tests.benchmarks.tables
 
 bench-smoke: $(BENCHMARKS:%=smoke-%)  ## every benchmark at its smallest size, in minutes; nothing is kept

@@ -34,8 +34,16 @@ def describe_machine() -> dict[str, Any]:
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "system": platform.platform(),
         "python": platform.python_version(),
-        **{name: importlib.metadata.version(name) for name in ("torch", "ray", "mlflow", "numpy")},
+        **{name: found for name in ("torch", "ray", "mlflow", "numpy") if (found := _version(name))},
     }
+
+
+def _version(package: str) -> str:
+    """Empty where it is not installed: a machine that only trains needs neither Ray nor MLflow."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
 
 
 def _parted(line: str) -> tuple[str, str, str]:

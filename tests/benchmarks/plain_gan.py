@@ -55,16 +55,17 @@ class PlainGAN:
 
     def update(self, n_dis: int) -> None:
         """`n_dis` steps of the discriminator and one of the generator."""
-        ones, zeros = torch.ones(self._batch, 1), torch.zeros(self._batch, 1)
+        device = self._images.device
+        ones, zeros = torch.ones(self._batch, 1, device=device), torch.zeros(self._batch, 1, device=device)
         for _ in range(n_dis):
             real = self._images[torch.randint(len(self._images), (self._batch,))]
             self._of_discriminator.zero_grad()
             of_real = F.binary_cross_entropy_with_logits(self.discriminator(real), ones)
-            fake = self.generator(torch.randn(self._batch, self._z_dim)).detach()
+            fake = self.generator(torch.randn(self._batch, self._z_dim, device=device)).detach()
             of_fake = F.binary_cross_entropy_with_logits(self.discriminator(fake), zeros)
             (of_real + of_fake).backward()
             self._of_discriminator.step()
         self._of_generator.zero_grad()
-        fake = self.generator(torch.randn(self._batch, self._z_dim))
+        fake = self.generator(torch.randn(self._batch, self._z_dim, device=device))
         F.binary_cross_entropy_with_logits(self.discriminator(fake), ones).backward()
         self._of_generator.step()
