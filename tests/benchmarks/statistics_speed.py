@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from sngan.seeding import numpy_stream
-from sweeps.statistics import Estimate, estimate, estimate_pair, iqm, probability_of_improvement
+from sweeps.bootstrap import estimate, estimate_pair
+from sweeps.statistics import Estimate, iqm, probability_of_improvement
 from tests.benchmarks import options, peers
 from tests.benchmarks.machine import keep
 from tests.benchmarks.turns import COMPARISON, Answers, comparison_rows, show, take_turns

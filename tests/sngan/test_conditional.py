@@ -334,7 +334,7 @@ def test_training_images_without_labels_are_refused_before_training(
     digits = open_dataset("digits", cache_dir=options.cache_dir)
     unlabelled = dataclasses.replace(digits.splits["train"], labels=None)
     without = dataclasses.replace(digits, splits={**digits.splits, "train": unlabelled})
-    monkeypatch.setattr("sngan.trial.open_dataset", lambda *args, **kwargs: without)
+    monkeypatch.setattr("sngan.inputs.open_dataset", lambda *args, **kwargs: without)
     with pytest.raises(InputError, match="the training images of data set 'digits' have no labels"):
         describe_inputs(tiny.replace(conditioning="projection"), options)
     entry = dataclasses.replace(DATASETS["digits"], num_classes=None)
