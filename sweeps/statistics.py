@@ -182,7 +182,8 @@ def _wins(first: FloatArray, second: FloatArray) -> FloatArray:
     ordered, known = np.sort(second, axis=-1), _count(second)
     wins = np.empty(known.shape)
     for index in np.ndindex(known.shape):
-        runs, others = first[index], ordered[index][: known[index]]
+        # Sorted, too: neighbours are then looked up next to each other.
+        runs, others = np.sort(first[index]), ordered[index][: known[index]]
         runs = runs[~np.isnan(runs)]
         wins[index] = (np.searchsorted(others, runs, "left") + np.searchsorted(others, runs, "right")).sum() / 2
     return wins

@@ -134,7 +134,7 @@ def has_results(table: ScoreTable | None) -> bool:
     return table is not None and bool(np.isfinite(table.values).any() or table.diverged.any())
 
 
-def shown_seeds(table: ScoreTable, at_most: int = 3_000) -> int:
+def shown_seeds(table: ScoreTable, at_most: int = 1_500) -> int:
     """How many seeds, the first ones, a figure draws run by run: all of them up to `at_most` runs."""
     cells = max(1, len(table.methods) * len(table.settings))
     return min(len(table.seeds), max(1, at_most // cells))

@@ -137,14 +137,15 @@ def _curves(rows: pd.DataFrame, trials: pd.DataFrame, worst: float) -> Iterator[
     """Median, lowest and highest value over seeds per method, setting and update; diverged seeds are `worst`."""
     every = np.unique(rows["update"].to_numpy())
     shown = np.unique(np.append(every[:: len(every) // _MAX_UPDATES + 1], every[-1]))
-    once = rows.drop_duplicates(["digest", "update"])
-    place = {digest: number for number, digest in enumerate(trials["digest"].unique())}
-    values = np.full((len(shown), len(place)), np.nan)
-    at = np.searchsorted(shown, once["update"].to_numpy())
-    drawn = shown[np.minimum(at, len(shown) - 1)] == once["update"].to_numpy()
-    values[at[drawn], once["digest"].map(place).to_numpy()[drawn]] = once["value"].to_numpy(dtype=float)[drawn]
+    digests = pd.Index(trials["digest"].unique())
+    values = np.full((len(shown), len(digests)), np.nan)
+    updates = rows["update"].to_numpy()
+    at = np.minimum(np.searchsorted(shown, updates), len(shown) - 1)
+    drawn = shown[at] == updates
+    # A trial of two cells stands twice in the rows, with the same values.
+    values[at[drawn], digests.get_indexer(rows["digest"])[drawn]] = rows["value"].to_numpy(dtype=float)[drawn]
     for (method, setting), cell in trials.groupby(["method", "setting"], sort=False):
-        numbers = values[:, cell["digest"].map(place)]
+        numbers = values[:, digests.get_indexer(cell["digest"])]
         broken = np.isnan(numbers) & (cell["state"] == "diverged").to_numpy()
         ordered = np.where(broken, worst, numbers)
         for update, seeds, median in zip(shown, ordered, setting_medians(ordered), strict=True):
