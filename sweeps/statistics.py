@@ -147,7 +147,8 @@ def spread_range(scores: FloatArray) -> FloatArray:
     paper's Fig. 2 up to a factor. A method that is bad everywhere has a small spread too: read it beside
     worst_setting.
     """
-    return best_setting(scores) - worst_setting(scores)
+    medians = setting_medians(scores)
+    return np.asarray(medians.max(axis=-1) - medians.min(axis=-1))
 
 
 def performance_profile(scores: FloatArray, thresholds: FloatArray) -> FloatArray:

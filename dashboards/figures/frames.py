@@ -11,7 +11,7 @@ import pandas as pd
 
 from sngan.methods import METHODS, SETTINGS
 from sngan.metrics.catalog import METRICS
-from sngan.metrics.protocols import short_name
+from sngan.metrics.protocols import parse, short_name
 from sweeps.records import StudyRecords
 from sweeps.scores import Kind, ScoreTable
 from sweeps.store import ResultStore
@@ -116,7 +116,8 @@ class StudyFrames:
         return self.scores(names[0]) if names else None
 
     def _names_of(self, metric: str) -> list[str]:
-        return [str(name) for name in self.evaluations.loc[self.evaluations["metric"] == metric, "protocol"].unique()]
+        names = map(str, self.evaluations["protocol"].unique())
+        return [name for name in names if parse(short_name(name)).metric == metric]
 
 
 def records(frame: pd.DataFrame, *columns: str) -> Iterator[tuple[Any, ...]]:
