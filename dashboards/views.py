@@ -164,7 +164,9 @@ def error_rates(num_claims: int, looks: Looks | None) -> str:
 def protocol_views(frames: StudyFrames) -> list[dict[str, Any]]:
     """One entry per protocol that has rows, the headline first."""
     entries = []
-    for name, rows in frames.evaluations.groupby("protocol"):
+    evaluations = frames.evaluations
+    for name in sorted(evaluations["protocol"].unique()):
+        rows = evaluations.loc[evaluations["protocol"] == name, ["extractor", "floor"]]
         short = short_name(str(name))
         described, floors = parse(short), rows["floor"].dropna()
         repeats = f" × {described.repeats}" if described.repeats > 1 else ""

@@ -9,7 +9,7 @@ from sweeps.scores import Kind, ScoreTable, score_table
 from sweeps.store import ResultStore
 from sweeps.study import Preset, Study
 
-_LOOKED_AT = ("digest", "method", "setting", "seed", "update", "protocol", "metric", "value", "extractor", "floor")
+_LOOKED_AT = ("digest", "method", "setting", "seed", "update", "protocol", "value", "extractor", "floor")
 
 
 @dataclass(frozen=True, kw_only=True)

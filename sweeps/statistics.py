@@ -147,7 +147,8 @@ def spread_range(scores: FloatArray) -> FloatArray:
     paper's Fig. 2 up to a factor. A method that is bad everywhere has a small spread too: read it beside
     worst_setting.
     """
-    return best_setting(scores) - worst_setting(scores)
+    medians = setting_medians(scores)
+    return np.asarray(medians.max(axis=-1) - medians.min(axis=-1))
 
 
 def performance_profile(scores: FloatArray, thresholds: FloatArray) -> FloatArray:
@@ -182,7 +183,8 @@ def _wins(first: FloatArray, second: FloatArray) -> FloatArray:
     ordered, known = np.sort(second, axis=-1), _count(second)
     wins = np.empty(known.shape)
     for index in np.ndindex(known.shape):
-        runs, others = first[index], ordered[index][: known[index]]
+        # Sorted, too: neighbours are then looked up next to each other.
+        runs, others = np.sort(first[index]), ordered[index][: known[index]]
         runs = runs[~np.isnan(runs)]
         wins[index] = (np.searchsorted(others, runs, "left") + np.searchsorted(others, runs, "right")).sum() / 2
     return wins

@@ -11,7 +11,7 @@ import pandas as pd
 
 from sngan.methods import METHODS, SETTINGS
 from sngan.metrics.catalog import METRICS
-from sngan.metrics.protocols import short_name
+from sngan.metrics.protocols import parse, short_name
 from sweeps.records import StudyRecords
 from sweeps.scores import Kind, ScoreTable
 from sweeps.store import ResultStore
@@ -116,7 +116,8 @@ class StudyFrames:
         return self.scores(names[0]) if names else None
 
     def _names_of(self, metric: str) -> list[str]:
-        return [str(name) for name in self.evaluations.loc[self.evaluations["metric"] == metric, "protocol"].unique()]
+        names = map(str, self.evaluations["protocol"].unique())
+        return [name for name in names if parse(short_name(name)).metric == metric]
 
 
 def records(frame: pd.DataFrame, *columns: str) -> Iterator[tuple[Any, ...]]:
@@ -134,7 +135,7 @@ def has_results(table: ScoreTable | None) -> bool:
     return table is not None and bool(np.isfinite(table.values).any() or table.diverged.any())
 
 
-def shown_seeds(table: ScoreTable, at_most: int = 3_000) -> int:
+def shown_seeds(table: ScoreTable, at_most: int = 1_500) -> int:
     """How many seeds, the first ones, a figure draws run by run: all of them up to `at_most` runs."""
     cells = max(1, len(table.methods) * len(table.settings))
     return min(len(table.seeds), max(1, at_most // cells))

@@ -27,7 +27,7 @@ from sweeps.scores import ScoreTable
 from sweeps.statistics import FloatArray, performance_profile
 
 _NUM_REPLICATES = 1_000
-_MOST_STEPS = 400  # more cannot be seen
+_MOST_STEPS = 200  # more cannot be seen
 _WIDTH, _HEIGHT = 760, 360  # pixels
 
 

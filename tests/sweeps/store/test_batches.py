@@ -117,3 +117,14 @@ def test_the_rows_of_a_trial_of_two_cells_stand_in_both(store: ResultStore, name
     copied = both[both["setting"] == "twin"].reset_index(drop=True)
     same = [column for column in own if column not in ("method", "setting", "seed")]
     pd.testing.assert_frame_equal(copied[same], own[same])
+
+
+def test_configs_are_found_by_what_they_contain_and_columns_are_chosen(store: ResultStore) -> None:
+    trials = filled(store)
+    seed = store.configs_with(STUDY, PRESET, '"seed": 1')
+    assert sorted(seed) == sorted(store.trials(STUDY, PRESET).query("seed == 1")["config"])
+    assert len(seed) == len(trials) / 2
+    assert store.configs_with(STUDY, PRESET, "%") == [], "not a pattern"
+    whole = store.evaluations(STUDY, PRESET)
+    some = store.evaluations(STUDY, PRESET, columns=["value", "method", "update"])
+    pd.testing.assert_frame_equal(some, whole[["method", "update", "value"]])
