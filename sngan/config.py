@@ -21,7 +21,7 @@ Precision = Literal["fp32", "tf32", "bf16"]
 # Raised by a change after which an equal config trains another network: results from before are then no longer found.
 TRAINING_VERSION = 1
 # Fields that came later, with the value that says what was done before there were any: it leaves digests as they were.
-_ADDED_SINCE: Mapping[str, Any] = {"precision": "fp32"}
+ADDED_SINCE: Mapping[str, Any] = {"precision": "fp32"}
 Conditioning = Literal["none", "projection", "concat", "auxiliary-classifier"]
 Initialization = Literal["normal-0.02", "lecun", "glorot", "glorot-residual", "orthonormal"]
 # The others are made from a matrix [d_out, d_in h w], which a transposed convolution's weight is not.
@@ -59,8 +59,8 @@ class TrialConfig:
         every method that treats images independently; for batch norm it decides what a batch is.
     generator_init, discriminator_init : distribution of the initial weights; biases start at 0.
     precision : of matrix products and convolutions in training. "fp32"; "tf32", factors rounded to 10 bits, on CUDA
-        devices only; "bf16", both networks in bfloat16 by autocast. Weights, optimizers, losses, penalties' norms,
-        sigmas and whatever is measured are fp32 always.
+        devices only; "bf16", both networks in bfloat16 by autocast. Weights and optimizers are fp32 always, and so is
+        whatever is measured; "tf32" rounds the products of sigmas and of penalties, too, "bf16" does not.
     evaluate_every : updates between evaluations (the last update is always evaluated).
     protocols : what is measured there, by the short names of sngan.metrics.protocols.
     """
@@ -148,7 +148,7 @@ class TrialConfig:
 def _around_seed(config: TrialConfig) -> tuple[str, str]:
     """The canonical JSON of a config with seed 0, before and after the seed."""
     canonical = TrialConfig.from_dict(config.to_dict())  # by field types: 1 and 1.0 are the same alpha
-    known = {key: value for key, value in canonical.to_dict().items() if _ADDED_SINCE.get(key, ...) != value}
+    known = {key: value for key, value in canonical.to_dict().items() if ADDED_SINCE.get(key, ...) != value}
     text = json.dumps(known, sort_keys=True, separators=(",", ":"))
     # Keys are sorted and regularizers stand before the seed: the last place is the config's own.
     before, key, after = text.rpartition('"seed":0')

@@ -1,8 +1,10 @@
 """Devices that training may run on, as torch sees them, and what they can compute with."""
 
 import logging
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
+from typing import Any
 
 import torch
 
@@ -78,6 +80,22 @@ def set_up_torch(options: RunOptions) -> None:
     check_device(options.device)
     torch.set_num_threads(options.num_threads)
     torch.backends.cudnn.allow_tf32 = False
+
+
+@contextmanager
+def products_in(precision: Precision) -> Iterator[None]:
+    """Inside, products of float32 matrices and convolutions on CUDA devices are rounded as `precision` allows: with
+    "tf32" their factors to 10 bits, in forward and backward passes, else not at all.
+    """
+    backends: tuple[Any, ...] = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = [backend.allow_tf32 for backend in backends]
+    try:
+        for backend in backends:
+            backend.allow_tf32 = precision == "tf32"
+        yield
+    finally:
+        for backend, value in zip(backends, before, strict=True):
+            backend.allow_tf32 = value
 
 
 def own_stream(device: torch.device) -> AbstractContextManager[object]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sngan.datasets.batches import batch_indices, to_unit_range
+from sngan.devices import products_in
 from sngan.losses import LOSSES, with_class_loss
 from sngan.models.conditioning import Judgement
 from sngan.regularizers.base import Penalty, PenaltyInputs, Projection
@@ -38,11 +39,12 @@ def train(
     perform : does what `update` does, where that has been made faster (sngan.graphs).
     """
     perform = perform or partial(update, state, images, labels)
-    while state.update < until:
-        _set_learning_rate(state)
-        perform()
-        state.update += 1
-        state.num_summed += 1
+    with products_in(state.config.precision):
+        while state.update < until:
+            _set_learning_rate(state)
+            perform()
+            state.update += 1
+            state.num_summed += 1
 
 
 def update(state: TrainState, images: NDArray[np.uint8], labels: NDArray[np.int64] | None = None) -> None:

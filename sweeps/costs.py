@@ -111,7 +111,7 @@ def estimate(trials: Sequence[PlannedTrial], measured: pd.DataFrame, *, device: 
 
 
 # What decides how much there is to compute for one image.
-_NETWORKS = ("dataset", "architecture", "width_factor", "conditioning")
+_NETWORKS = ("dataset", "architecture", "width_factor", "conditioning", "precision")
 
 
 def _networks(config: TrialConfig) -> tuple[Any, ...]:

@@ -44,9 +44,9 @@ def train_pack(
             run_pack(chosen, options, reporter)
         else:
             _run_one(chosen[0], options, reporter, run_trial)
-    except InputError as error:  # of all of them, such as a GPU that is too small
+    except Exception as error:  # of all of them, such as a GPU that is too small
         for digest in pack:
-            tune.report({"digest": digest, "input_error": error_text(error)})
+            reporter.on_failure(digest, error)
     finally:
         if options.device != "cpu":
             gc.collect()  # trials that share the GPU need what cycles of garbage still hold
@@ -78,8 +78,12 @@ class _Reporter:
         tune.report({"digest": config.digest, "outcome": asdict(outcome)})
 
     def on_error(self, config: TrialConfig, error: Exception) -> None:
+        """Send it."""
+        self.on_failure(config.digest, error)
+
+    def on_failure(self, digest: str, error: Exception) -> None:
         """Send it; a mistake of the user's would be found again."""
         final = isinstance(error, InputError)
-        tune.report({"digest": config.digest, "input_error" if final else "error": error_text(error)})
+        tune.report({"digest": digest, "input_error" if final else "error": error_text(error)})
         if not final:
             self.error = error

@@ -88,7 +88,7 @@ def _run_options(command: Any) -> Any:
                 type=int,
                 default=1,
                 show_default=True,
-                help="So many share a GPU in one process, which is faster than fractions of it.",
+                help="So many share a GPU in one process, where their kernels can overlap.",
             ),
             click.option("--max-concurrent", type=int, help="Trials at the same time.  [default: as many as fit]"),
             click.option(

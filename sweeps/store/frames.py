@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 from sqlalchemy import ColumnElement, Connection, Select, Text, and_, cast, func, select
 
+from sngan.config import ADDED_SINCE
 from sweeps.configs import without_seed
 from sweeps.store import checksums
 from sweeps.store.columns import TrialRows
@@ -60,10 +61,10 @@ STUDIES: Mapping[str, str] = {
 }  # fmt: skip
 COSTS: Mapping[str, str] = {
     "digest": "str", "method": "str", "setting": "str", "dataset": "str", "architecture": "str",
-    "width_factor": "float64", "conditioning": "str", "loss": "str", "regularizers": "str", "updates": "int64",
-    "batch_size": "int64", "generator_batch_size": "int64", "n_dis": "int64", "evaluate_every": "int64",
-    "protocols": "str", "state": "str", "last_update": "int64", "num_evaluations": "int64", "host": "str",
-    "device": "str", "train_s": "float64", "evaluate_s": "float64",
+    "width_factor": "float64", "conditioning": "str", "loss": "str", "regularizers": "str", "precision": "str",
+    "updates": "int64", "batch_size": "int64", "generator_batch_size": "int64", "n_dis": "int64",
+    "evaluate_every": "int64", "protocols": "str", "state": "str", "last_update": "int64", "num_evaluations": "int64",
+    "host": "str", "device": "str", "train_s": "float64", "evaluate_s": "float64",
 }  # fmt: skip
 
 _CELL_SOURCES: dict[str, Any] = {
@@ -193,12 +194,12 @@ def costs(connection: Connection) -> pd.DataFrame:
     return _as_frame(records, COSTS)
 
 
-_OF_CONFIG = ("width_factor", "conditioning", "loss", "regularizers", "batch_size", "generator_batch_size",
-              "evaluate_every", "protocols")  # fmt: skip
+_OF_CONFIG = ("width_factor", "conditioning", "loss", "regularizers", "precision", "batch_size",
+              "generator_batch_size", "evaluate_every", "protocols")  # fmt: skip
 
 
 def _cost_columns(config: Mapping[str, Any]) -> dict[str, Any]:
-    columns = {name: config[name] for name in _OF_CONFIG}
+    columns = {name: {**ADDED_SINCE, **config}[name] for name in _OF_CONFIG}
     columns["regularizers"] = json.dumps(config["regularizers"], sort_keys=True)
     columns["protocols"] = ",".join(config["protocols"])
     return columns

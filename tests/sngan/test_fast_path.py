@@ -58,3 +58,17 @@ def test_fast_equals_plain(method: str, precision: str, tiny: TrialConfig, image
     way = 2 * UPDATES * config.alpha
     assert torch.cat([(one - other).abs().flatten() for one, other in pairs]).mean() < WEIGHTS[precision] * way
     assert any(not torch.equal(value, before[name]) for name, value in slow.discriminator.named_parameters())
+
+
+@pytest.mark.parametrize("precision", ["fp32", "tf32", "bf16"])
+def test_products_are_rounded_as_asked_and_only_in_training(
+    precision: str, tiny: TrialConfig, images: NDArray[np.uint8]
+) -> None:
+    """What TF32 does to the numbers shows on a GPU only; that it is allowed, everywhere."""
+    backends = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = [backend.allow_tf32 for backend in backends]
+    seen = []
+    state = start(tiny.replace(precision=precision))
+    train(state, images, 1, perform=lambda: seen.extend(backend.allow_tf32 for backend in backends))
+    assert seen == [precision == "tf32"] * 2
+    assert [backend.allow_tf32 for backend in backends] == before

@@ -3,8 +3,8 @@ be captured is done plainly. The graph itself needs a GPU.
 """
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -106,17 +106,7 @@ def test_streams_end_where_they_would(tiny: TrialConfig, images: NDArray[np.uint
 
 
 class GraphOnCpu:
-    """Stands for a CUDA graph where there is no device: what is captured is counted, a replay does it plainly."""
-
-    replays = 0
-
-    def replay(self) -> None:
-        GraphOnCpu.replays += 1
-
-
-@contextmanager
-def capturing(*_: object, **__: object) -> Iterator[None]:
-    yield
+    """Stands for a CUDA graph where there is no device: one that is made, and never captured."""
 
 
 @pytest.mark.parametrize("error", [RuntimeError("no .item() in a capture"), torch.OutOfMemoryError("full")], ids=type)

@@ -1,13 +1,27 @@
-"""Fixtures that several modules share: a database for MLflow's mirror, and reports that are written quickly."""
+"""Fixtures that several modules share: Ray, a database for MLflow's mirror, and reports that are written quickly."""
 
 import dataclasses
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import ray
 
 from sweeps.study import STUDIES
 from tests.sweeps.tracking_samples import another_uri
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[None]:
+    """One Ray with two CPUs and a GPU that is only a number."""
+    os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # no token in the home folder
+    ray.init(
+        address="local", num_cpus=2, num_gpus=1, object_store_memory=100 * 2**20, include_dashboard=False,
+        log_to_driver=False, logging_level="ERROR",
+    )  # fmt: skip
+    yield
+    ray.shutdown()
 
 
 @pytest.fixture(scope="session")

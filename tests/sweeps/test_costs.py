@@ -100,6 +100,7 @@ def test_what_was_never_measured_is_unknown_and_named(empty: pd.DataFrame) -> No
         ({"architecture": "standard-cnn"}, "sn on digits with standard-cnn"),
         ({"width_factor": 2.0}, "sn on digits with small-cnn"),
         ({"conditioning": "projection"}, "sn on digits with small-cnn"),
+        ({"precision": "bf16"}, "sn on digits with small-cnn"),
         ({"protocols": ("is/gen600x1-digits",)}, "is/gen600x1-digits on digits with small-cnn"),
     ],
 )

@@ -1,7 +1,6 @@
 """Both engines run the same trials to the same numbers, and tell how each of them ended."""
 
 import dataclasses
-import os
 import pickle
 import signal
 import time
@@ -34,18 +33,6 @@ from tests.sweeps.recording import (
 )
 
 CONFIG = TrialConfig(updates=2)
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[None]:
-    """One Ray with two CPUs and a GPU that is only a number."""
-    os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # no token in the home folder
-    ray.init(
-        address="local", num_cpus=2, num_gpus=1, object_store_memory=100 * 2**20, include_dashboard=False,
-        log_to_driver=False, logging_level="ERROR",
-    )  # fmt: skip
-    yield
-    ray.shutdown()
 
 
 # Options

@@ -1,12 +1,10 @@
 """Trials that share a GPU, through Ray: each has its own messages, failures and retries. The GPU is a number here."""
 
 import dataclasses
-import os
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-import ray
 
 from sngan.checkpoints import checkpoint_path
 from sngan.config import TrialConfig
@@ -14,25 +12,17 @@ from sngan.errors import InputError
 from sngan.methods import METHODS
 from sngan.plugins.loading import use_plugins
 from sngan.results import RunOptions
+from sngan.trial import run_trial
 from sweeps import engine_ray
 from sweeps.engine import EngineOptions, check_here, run
+from sweeps.ray_worker import train_pack
 from sweeps.study import PlannedTrial
 from tests.plugin_samples import penalty, write
 from tests.sweeps.recording import Recorder, planned
 
+pytestmark = pytest.mark.usefixtures("cluster")
+
 CONFIG = TrialConfig(updates=12, evaluate_every=6, n_dis=1, protocols=("fid/gen600-test600-digits",))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def cluster() -> Iterator[None]:
-    """One Ray with two CPUs and a GPU that is only a number."""
-    os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # no token in the home folder
-    ray.init(
-        address="local", num_cpus=2, num_gpus=1, object_store_memory=100 * 2**20, include_dashboard=False,
-        log_to_driver=False, logging_level="ERROR",
-    )  # fmt: skip
-    yield
-    ray.shutdown()
 
 
 def options(folder: Path, trials_per_gpu: int) -> EngineOptions:
@@ -96,3 +86,22 @@ def test_sharing_a_gpu_that_is_not_there_is_refused(tmp_path: Path) -> None:
     run_options = RunOptions(cache_dir=tmp_path, storage_dir=tmp_path, device="auto")
     with pytest.raises(InputError, match="--trials-per-gpu 4: no GPU is there"):
         check_here(EngineOptions(run=run_options, trials_per_gpu=4, num_cpus=2, num_gpus=0))
+
+
+def test_an_error_of_a_whole_pack_is_told_of_each_of_its_trials(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A device that fails before any trial has begun, say; Tune hears of it, too, and tries again."""
+    told: list[dict[str, Any]] = []
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("the device is lost")
+
+    monkeypatch.setattr("sweeps.ray_worker.tune.report", told.append)
+    monkeypatch.setattr("sweeps.ray_worker.run_pack", fail)
+    configs = {trial.digest: trial.config.to_dict() for trial in planned(CONFIG, 2)}
+    with pytest.raises(RuntimeError, match="the device is lost"):
+        train_pack(
+            {"pack": list(configs)}, configs=configs, options=options(tmp_path, 2).run, plugins=(), run_trial=run_trial
+        )
+    assert [message["digest"] for message in told if "the device is lost" in message.get("error", "")] == list(configs)
