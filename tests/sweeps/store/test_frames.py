@@ -160,7 +160,7 @@ def test_costs_are_those_of_finished_trials_counted_once(store: ResultStore) -> 
         "width_factor": 1.0, "conditioning": "none", "loss": "non-saturating",
         "regularizers": json.dumps(regularizers, sort_keys=True),
         "precision": "fp32", "updates": 1000, "batch_size": 64, "generator_batch_size": 64, "n_dis": 5,
-        "evaluate_every": 500, "protocols": f"{FID[:-9]},{KID[:-9]}", "state": "completed", 
+        "evaluate_every": 500, "protocols": f"{FID[:-9]},{KID[:-9]}", "state": "completed",
         "last_update": 1000, "num_evaluations": 2,
         "host": "here", "device": "cpu", "train_s": 20.0, "evaluate_s": 2.0,
     }  # fmt: skip
