@@ -4,9 +4,11 @@ The engine owns resources, retries and stopping. It remembers nothing: what is f
 and how far a trial has come is in its checkpoint, from which `sngan.trial.run_trial` goes on by itself.
 """
 
+import contextlib
 import importlib
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from sweeps.engine_in_process import run_in_process
 from sweeps.engine_interface import ENGINES as ENGINES
@@ -21,6 +23,11 @@ from sweeps.engine_interface import machine_gpus as machine_gpus
 from sweeps.engine_interface import num_slots as num_slots
 from sweeps.study import PlannedTrial
 
+if TYPE_CHECKING:
+    from sweeps.ray_cluster import Cluster
+
+    Started = Cluster | None
+
 
 def run(
     trials: Sequence[PlannedTrial],
@@ -29,12 +36,14 @@ def run(
     run_trial: RunTrial | None = None,
     *,
     then: Iterable[Sequence[PlannedTrial]] = (),
+    started: "Started" = None,
 ) -> EngineResult:
     """Run `trials` in the order given, each digest once, and say how that ended.
 
     `then` gives further batches for as long as it has any. Each is asked for when every trial of the one before has
     ended, in the driver's main thread, so that it may depend on their results; none is after a stop.
-    `run_trial` is sngan.trial.run_trial unless given; Ray's workers must be able to import it.
+    `run_trial` is sngan.trial.run_trial unless given; Ray's workers must be able to import it. `started` is what
+    `starting` gave, where it was called; it is ended here.
     SIGINT, SIGTERM and SIGUSR1 stop the run within seconds. Raises InputError before anything starts where a
     trial asks for more than any machine has.
     """
@@ -46,9 +55,23 @@ def run(
     rest: Iterator[Sequence[PlannedTrial]] = itertools.chain([first], batches)
     if options.engine == "in-process":
         return run_in_process(rest, options, listener, function)
-    from sweeps.engine_ray import run_ray  # importing Ray takes over a second: only when trials are to run
+    with contextlib.ExitStack() as stack:
+        cluster = started or stack.enter_context(starting(options))
+        from sweeps.engine_ray import run_ray
 
-    return run_ray(rest, options, listener, function)
+        assert cluster is not None, "only the engine in this process needs nothing"
+        return run_ray(rest, options, listener, function, cluster)
+
+
+def starting(options: EngineOptions) -> contextlib.AbstractContextManager["Started"]:
+    """Inside, what takes seconds before the first trial, and needs no trial, begins in the background; `run` waits for
+    it. A stop waits until it has begun.
+    """
+    if options.engine == "in-process":
+        return contextlib.nullcontext()
+    from sweeps.ray_cluster import starting as ray_starting  # importing Ray takes a second: only when trials are to run
+
+    return ray_starting(options)
 
 
 def _distinct(trials: Sequence[PlannedTrial]) -> list[PlannedTrial]:

@@ -9,139 +9,64 @@ import contextlib
 import io
 import logging
 import math
-import os
-import shutil
 import signal
-import socket
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-# Ray reads its environment when it is imported and started; what a user has set wins.
-_ENVIRONMENT = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # a trial without a GPU sees none
-    "RAY_AIR_NEW_OUTPUT": "0",  # the older output is silent at verbosity 0
-    "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
-    "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",  # nothing restores from Tune's own state
-    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
-    "TUNE_FORCE_TRIAL_CLEANUP_S": "1",  # a stop does not wait for the end of a long interval (default: 600 s)
-}
-for _name, _value in _ENVIRONMENT.items():
-    os.environ.setdefault(_name, _value)
+import ray
+from ray import tune
 
-import ray  # noqa: E402
-from ray import tune  # noqa: E402
-
-from sngan.errors import InputError, one_line  # noqa: E402
-from sngan.results import Evaluation, Outcome  # noqa: E402
-from sweeps.engine_interface import (  # noqa: E402
+from sngan.errors import InputError
+from sngan.results import Evaluation, Outcome
+from sweeps.engine_interface import (
     Attempt,
     EngineOptions,
     EngineResult,
     Listener,
     RunTrial,
     gpus_where_there_are,
-    machine_cpus,
-    machine_gpus,
 )
-from sweeps.ray_worker import train_pack  # noqa: E402
-from sweeps.signals import STOP_SIGNALS, interrupt, signals_handled  # noqa: E402
-from sweeps.study import PlannedTrial  # noqa: E402
-
-_OBJECT_STORE_BYTES = 100 * 2**20  # results are small; Ray's minimum is 75 MB
-_CONNECT_TIMEOUT_S = 10
-_STDERR = 2  # a signal handler writes to it directly: sys.stderr may be amid a write of its own
-_LONGEST_SOCKET_FOLDER = 40  # characters; Ray adds 60 for its sockets, which end at 107
+from sweeps.ray_cluster import Cluster, tell_of_waiting  # first: it sets what Tune reads when it is imported
+from sweeps.ray_worker import train_pack
+from sweeps.signals import STOP_SIGNALS, interrupt, signals_handled
+from sweeps.study import PlannedTrial
 
 
 def run_ray(
-    batches: Iterator[Sequence[PlannedTrial]], options: EngineOptions, listener: Listener, run_trial: RunTrial
+    batches: Iterator[Sequence[PlannedTrial]],
+    options: EngineOptions,
+    listener: Listener,
+    run_trial: RunTrial,
+    cluster: Cluster,
 ) -> EngineResult:
     """Run batches of distinct trials with Ray Tune; see sweeps.engine.run. Must be called in the main thread."""
     relay = _Relay(listener)
     with (
-        _scratch_folder() as scratch,
         # Ray prints what becomes of its processes; the listener, which gets the real output, says what matters.
         contextlib.redirect_stdout(io.StringIO()),
         contextlib.suppress(KeyboardInterrupt),
         signals_handled(relay.on_early_signal),
-        _cluster(options, scratch, relay),
+        contextlib.closing(cluster),
     ):
+        _wait_for(cluster, relay)
         while not relay.ending and (trials := next(batches, None)) is not None:
             relay.expect(trials)
-            _fit(trials, options, relay, run_trial, scratch)
+            _fit(trials, options, relay, run_trial, cluster.scratch)
     if relay.error is not None:
         raise relay.error
     return EngineResult(finished=frozenset(relay.finished), failed=dict(relay.failed), interrupted=relay.stopping)
 
 
-@contextlib.contextmanager
-def _scratch_folder() -> Iterator[Path]:
-    """A private folder for Ray and Tune, removed at the end: they themselves remove nothing."""
-    folder = Path(tempfile.mkdtemp(prefix="sngan-"))
+def _wait_for(cluster: Cluster, relay: "_Relay") -> None:
     try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _cluster(options: EngineOptions, scratch: Path, relay: "_Relay") -> Iterator[None]:
-    """Ray, started here or connected to; left as it was found."""
-    if ray.is_initialized():
-        yield
-        return
-    try:
-        try:
-            _connect(options, scratch)
-        except (ConnectionError, RuntimeError, OSError, ray.exceptions.RayError) as error:
-            if relay.stopping:
-                raise KeyboardInterrupt from error
-            raise InputError(f"cannot start or reach Ray (--address {options.address}): {one_line(error)}") from error
-        yield
-    finally:
-        ray.shutdown()
-
-
-def _connect(options: EngineOptions, scratch: Path) -> None:
-    if options.address != "none":
-        _check_address(options.address)
-        ray.init(address=options.address, log_to_driver=False, logging_level=logging.ERROR)
-        return
-    os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # else Ray writes a token into the home folder
-    ray.init(
-        address="local",
-        num_cpus=machine_cpus(options),
-        num_gpus=machine_gpus(options),
-        object_store_memory=_OBJECT_STORE_BYTES,
-        include_dashboard=False,
-        _temp_dir=str(scratch / "ray") if len(str(scratch)) <= _LONGEST_SOCKET_FOLDER else None,
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-    )
-
-
-def _check_address(address: str) -> None:
-    """Refuse what would fail late: Ray tries a dead address for minutes, and a Ray client has no driver here."""
-    if "://" in address:
-        raise InputError(
-            f"address {address!r}: a driver outside the cluster could not write the results of trials inside it.\n"
-            "Start this command on a machine of the cluster with --address auto, or HOST:PORT of its head."
-        )
-    host, separator, port = address.rpartition(":")
-    if separator and port.isdigit():
-        try:
-            socket.create_connection((host, int(port)), timeout=_CONNECT_TIMEOUT_S).close()
-        except OSError as error:
-            raise InputError(f"no Ray cluster answers at {address}: {error.strerror or error}.") from error
-    elif address != "auto":
-        raise InputError(f"address {address!r} is none of: none, auto, HOST:PORT.")
+        cluster.wait()
+    except InputError as error:
+        if relay.stopping:  # a stop may break the start; that is no mistake of the user
+            raise KeyboardInterrupt from error
+        raise
 
 
 def _fit(
@@ -240,7 +165,7 @@ class _Relay(tune.Callback):  # type: ignore[misc]  # Ray has no types
         if self.stopping and number == signal.SIGINT:
             interrupt(number, frame)
         if not self.stopping:
-            os.write(_STDERR, b"Stopping as soon as Ray has started, in some seconds ...\n")
+            tell_of_waiting()
         self.stopping = True
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:

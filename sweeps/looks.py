@@ -28,7 +28,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy.interpolate import PchipInterpolator
 from scipy.special import gammaln, stdtr, stdtrit
 
 from sngan.fields import require
@@ -136,6 +135,8 @@ def _pieces(n: int, bound: float, next_bound: float) -> list[FloatArray]:
 
 def _finer(values: FloatArray) -> FloatArray:
     """More values of a smooth function of the index, by monotone cubic interpolation."""
+    from scipy.interpolate import PchipInterpolator  # half a second, and most commands need none
+
     index = np.arange(len(values))
     return np.asarray(PchipInterpolator(index, values)(np.linspace(0, index[-1], 20 * len(index))))
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any
 
 from sngan.errors import InputError
 from sngan.inputs import describe_inputs
@@ -15,7 +15,7 @@ from sweeps import plugins, provenance
 from sweeps.board import Board
 from sweeps.claims import Verdict
 from sweeps.costs import CostEstimate, estimate
-from sweeps.engine import EngineOptions, EngineResult, machine_gpus, num_slots, run
+from sweeps.engine import EngineOptions, EngineResult, machine_gpus, num_slots, run, starting
 from sweeps.exclusive import only_launch
 from sweeps.listeners import Listeners, StoreWriter
 from sweeps.progress import View
@@ -24,11 +24,11 @@ from sweeps.scores import refuse_mixtures
 from sweeps.searching import Searches
 from sweeps.store import ResultStore, TrialState, open_store
 from sweeps.study import PlannedTrial, Preset, Study
-from sweeps.tracking import Mirror
+from sweeps.tracking import Mirrored
 from sweeps.until_decided import Candidates, Rounds, UntilDecided
 
-_LAST_SYNC_S = 15.0  # how long the end of a launch waits for MLflow
-_LAST_SYNC_OF_A_STOP_S = 2.0
+if TYPE_CHECKING:
+    from sweeps.engine import Started
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +132,7 @@ def launch(sweep: Sweep, say: Callable[[str], None]) -> Ending:
             page = report_folder(sweep.out, sweep.study, sweep.preset) / "index.html"
             verdicts = store.verdicts(*sweep.key)
         else:
-            with _Mirrored(sweep, store):
+            with Mirrored(sweep.mlflow, store, sweep.study, sweep.preset.name, sweep.out):
                 page, verdicts = conclude(store, sweep.study, sweep.preset, sweep.out)
         nothing = EngineResult(finished=frozenset(), failed={}, interrupted=False)
         return _ending(sweep, (), nothing, report=page, verdicts=verdicts, why=rounds.said if rounds else "")
@@ -159,6 +159,18 @@ def _run_missing(
     say: Callable[[str], None],
 ) -> Ending:
     say(f"{len(missing)} of {len(sweep.planned)} trials to run; preparing the data ...")
+    with starting(sweep.engine) as started:
+        return _run_started(sweep, store, missing, rounds, say, started)
+
+
+def _run_started(
+    sweep: Sweep,
+    store: ResultStore,
+    missing: Sequence[PlannedTrial],
+    rounds: Rounds | None,
+    say: Callable[[str], None],
+    started: "Started",
+) -> Ending:
     about = provenance.collect(sweep.command)
     # Before anything is remembered: what would stop every trial is an error here. On the CPU: the driver takes no
     # share of a GPU, and may stand on a machine without one.
@@ -170,14 +182,14 @@ def _run_missing(
     store.set_provenance(*sweep.key, {**about, "inputs": inputs, **plugins.described()})
     store.requeue(sweep.planned)
     estimated = estimate(sweep.trials, store.expected_costs(), device=device_kind(sweep.engine))
-    with _Mirrored(sweep, store) as mirror:
+    with Mirrored(sweep.mlflow, store, sweep.study, sweep.preset.name, sweep.out) as mirror:
         with _view(sweep, store, estimated) as view:
             later = _later_rounds(sweep, store, view.board)
             if rounds is not None:
                 later = _further_seeds(sweep, store, view.board, rounds, say)
             engine = dataclasses.replace(sweep.engine, plugins=plugins.keep(sweep.out))
-            listeners = Listeners(StoreWriter(store), view)
-            result = run(in_order(missing, estimated), engine, listeners, then=later)
+            listeners = Listeners(StoreWriter(store), view, mirror)
+            result = run(in_order(missing, estimated), engine, listeners, then=later, started=started)
         sweep, states = sweep.proposed(store), store.states(*sweep.key)
         sweep = sweep.with_more(rounds.begun if rounds else ())
         left = missing_trials(sweep, states)
@@ -305,33 +317,6 @@ def _description(sweep: Sweep) -> dict[str, Any]:
         "claims": [dataclasses.asdict(claim) for claim in study.claims],
         "preset": preset,
     }
-
-
-class _Mirrored:
-    """MLflow kept in agreement with the store inside, and brought up to date at the end; or nothing.
-
-    `hurried` : the end waits for MLflow only as long as a stop allows.
-    """
-
-    def __init__(self, sweep: Sweep, store: ResultStore) -> None:
-        self._mirror: Mirror | None = None
-        if sweep.mlflow is not None:
-            self._mirror = Mirror(sweep.mlflow, store, sweep.study, sweep.preset.name, sweep.out)
-        self.hurried = False
-
-    @property
-    def page(self) -> str | None:
-        """Address of the trials in MLflow's pages, once MLflow was reached."""
-        return None if self._mirror is None else self._mirror.link
-
-    def __enter__(self) -> Self:
-        if self._mirror is not None:
-            self._mirror.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if self._mirror is not None:
-            self._mirror.stop(_LAST_SYNC_OF_A_STOP_S if self.hurried or kind is not None else _LAST_SYNC_S)
 
 
 def _view(sweep: Sweep, store: ResultStore, estimated: CostEstimate) -> View:

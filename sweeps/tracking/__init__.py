@@ -1,6 +1,7 @@
 """MLflow as a mirror of the store: the one door to MLflow, which only sweeps.tracking.server imports."""
 
 from sweeps.tracking.mirror import Mirror as Mirror
+from sweeps.tracking.mirror import Mirrored as Mirrored
 from sweeps.tracking.mirror import check_uri as check_uri
 from sweeps.tracking.mirror import default_uri as default_uri
 from sweeps.tracking.source import SyncReport as SyncReport

@@ -11,13 +11,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Self
 
 from filelock import FileLock, Timeout
 
 from sngan.errors import InputError, one_line
+from sngan.results import Evaluation, Outcome
+from sweeps.engine_interface import Attempt
 from sweeps.provenance import hide_credentials
 from sweeps.store import ResultStore
-from sweeps.study import Study
+from sweeps.study import PlannedTrial, Study
 from sweeps.tracking.agreement import Agreement
 from sweeps.tracking.server import load
 from sweeps.tracking.source import Source, SyncReport
@@ -25,6 +28,8 @@ from sweeps.tracking.source import Source, SyncReport
 logger = logging.getLogger(__name__)
 
 _LONGEST_PAUSE_S = 60.0
+_LAST_SYNC_S = 15.0  # how long the end of a launch waits for MLflow
+_LAST_SYNC_OF_A_STOP_S = 2.0
 _WORK_TO_PAUSE = 10  # the thread pauses ten times as long as it worked: trials need the cores
 
 
@@ -99,7 +104,7 @@ class Mirror:
         """Begin to sync in the background, at once and then every `interval_s` seconds."""
         assert self._thread is None, "a mirror is started once"
         try:
-            load()  # not in the thread: the main thread is about to import Ray
+            load()  # not in the thread: the main thread may be importing
         except Exception as error:
             self._failed(self._reason(error))
         arguments = {"name": "mlflow-mirror", "args": (interval_s,), "daemon": True}
@@ -189,3 +194,49 @@ class Mirror:
             raise InputError(
                 f"another process is sending {self.source.name} to MLflow.\nA running launch does so by itself."
             ) from None
+
+
+class Mirrored:
+    """MLflow kept in agreement with the store from the first trial on, and brought up to date at the end; or nothing.
+
+    It listens to the engine: loading MLflow and making its tables takes seconds of a core, which the first trials need
+    to begin. `hurried` : the end waits for MLflow only as long as a stop allows.
+    """
+
+    def __init__(self, uri: str | None, store: ResultStore, study: Study, preset_label: str, storage_dir: Path) -> None:
+        self._mirror = None if uri is None else Mirror(uri, store, study, preset_label, storage_dir)
+        self._begun = False
+        self.hurried = False
+
+    @property
+    def page(self) -> str | None:
+        """Address of the trials in MLflow's pages, once MLflow was reached."""
+        return None if self._mirror is None else self._mirror.link
+
+    def on_start(self, trial: PlannedTrial, attempt: Attempt) -> None:
+        """Begin, with the first trial."""
+        self._begin()
+
+    def on_evaluation(self, trial: PlannedTrial, evaluation: Evaluation) -> None:
+        """Nothing: the store is read."""
+
+    def on_finish(self, trial: PlannedTrial, outcome: Outcome) -> None:
+        """Nothing: the store is read."""
+
+    def on_failure(self, trial: PlannedTrial, error: str, final: bool) -> None:
+        """Nothing: the store is read."""
+
+    def _begin(self) -> None:
+        if self._mirror is not None and not self._begun:
+            self._begun = True
+            self._mirror.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        in_a_hurry = self.hurried or kind is not None
+        if not in_a_hurry:
+            self._begin()
+        if self._mirror is not None:
+            self._mirror.stop(_LAST_SYNC_OF_A_STOP_S if in_a_hurry else _LAST_SYNC_S)

@@ -14,8 +14,8 @@ import ray
 from sngan.config import TrialConfig
 from sngan.errors import InputError
 from sngan.results import Evaluation, Score
-from sweeps import engine_ray
-from sweeps.engine import EngineOptions, check_here, last_line, num_slots, run
+from sweeps import engine_ray, ray_cluster
+from sweeps.engine import EngineOptions, check_here, last_line, num_slots, run, starting
 from sweeps.engine_interface import error_text, gpus_of_a_trial
 from sweeps.signals import STOP_SIGNALS, StopRequested, interrupt, signals_handled
 from sweeps.study import PlannedTrial
@@ -373,13 +373,37 @@ def test_a_stop_that_breaks_the_start_of_ray_is_a_stop_and_no_mistake_of_the_use
         signal.raise_signal(signal.SIGTERM)
         raise ConnectionError("the raylet is gone")
 
-    monkeypatch.setattr(engine_ray, "_connect", connect)
+    monkeypatch.setattr(ray_cluster, "connect", connect)
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
     monkeypatch.setattr(ray, "shutdown", lambda: None)
     result = run(planned(CONFIG, 2), engine_options(tmp_path), Recorder(), endless)
     assert result.interrupted
     assert not result.failed
     assert "Stopping as soon as Ray has started" in capfd.readouterr().err
+
+
+def test_a_stop_while_the_data_are_prepared_waits_for_ray(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(ray_cluster, "connect", lambda *_: time.sleep(0.5))
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    ended: list[bool] = []
+    monkeypatch.setattr(ray, "shutdown", lambda: ended.append(True))
+    clusters = []
+    with pytest.raises(StopRequested), starting(engine_options(tmp_path)) as cluster:  # noqa: PT012
+        clusters.append(cluster)
+        assert cluster is not None
+        assert cluster.starting
+        raise StopRequested
+    assert ended == [True]
+    assert not clusters[0].starting
+    assert not clusters[0].scratch.exists()
+    assert "Stopping as soon as Ray has started" in capfd.readouterr().err
+
+
+def test_an_engine_without_ray_starts_none(tmp_path: Path) -> None:
+    with starting(engine_options(tmp_path, engine="in-process")) as cluster:
+        assert cluster is None
 
 
 @pytest.mark.parametrize(
@@ -415,4 +439,4 @@ def test_ray_passes_on_an_error_of_the_listener(tmp_path: Path) -> None:
 @pytest.mark.parametrize("address", ["127.0.0.1:9", "ray://127.0.0.1:10001", "nowhere"])
 def test_an_address_without_a_cluster_is_told_at_once(address: str) -> None:
     with pytest.raises(InputError, match=address):
-        engine_ray._check_address(address)
+        ray_cluster.check_address(address)

@@ -1,0 +1,145 @@
+"""Ray, started on this machine or connected to, in the background: it takes seconds, most of them waiting."""
+
+import contextlib
+import logging
+import os
+import shutil
+import socket
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+# Ray reads its environment when it is imported and started; what a user has set wins.
+_ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # a trial without a GPU sees none
+    "RAY_AIR_NEW_OUTPUT": "0",  # the older output is silent at verbosity 0
+    "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",  # nothing restores from Tune's own state
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+    "TUNE_FORCE_TRIAL_CLEANUP_S": "1",  # a stop does not wait for the end of a long interval (default: 600 s)
+}
+for _name, _value in _ENVIRONMENT.items():
+    os.environ.setdefault(_name, _value)
+
+import ray  # noqa: E402
+
+from sngan.errors import InputError, one_line  # noqa: E402
+from sweeps.engine_interface import (  # noqa: E402
+    EngineOptions,
+    machine_cpus,
+    machine_gpus,
+)
+
+_OBJECT_STORE_BYTES = 100 * 2**20  # results are small; Ray's minimum is 75 MB
+_CONNECT_TIMEOUT_S = 10
+_STDERR = 2  # a signal handler writes to it directly: sys.stderr may be amid a write of its own
+_LONGEST_SOCKET_FOLDER = 40  # characters; Ray adds 60 for its sockets, which end at 107
+
+
+class Cluster:
+    """A Ray that is being started or connected to in a thread, from the moment this object exists.
+
+    scratch : a private folder for Ray and Tune; they themselves remove nothing.
+    """
+
+    def __init__(self, options: EngineOptions) -> None:
+        self._options = options
+        self._error: Exception | None = None
+        self._found = ray.is_initialized()
+        self.scratch = Path(tempfile.mkdtemp(prefix="sngan-"))
+        self._tried, self._closing = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._own, name="ray", daemon=True)
+        if not self._found:
+            self._thread.start()
+
+    @property
+    def starting(self) -> bool:
+        """Whether it is not there yet; breaking off now would end in a segmentation fault."""
+        return not self._found and not self._tried.is_set()
+
+    def wait(self) -> None:
+        """Return when Ray is there. Raises InputError where it cannot be started or reached."""
+        if not self._found:
+            self._tried.wait()
+        if isinstance(self._error, InputError):
+            raise self._error
+        if self._error is not None:
+            text = f"cannot start or reach Ray (--address {self._options.address}): {one_line(self._error)}"
+            raise InputError(text) from self._error
+
+    def close(self) -> None:
+        """Leave Ray as it was found, once it has started; closed again, it does nothing."""
+        if not self._found:
+            self._tried.wait()
+            ray.shutdown()
+            self._closing.set()
+            self._thread.join()
+            self._found = True
+        shutil.rmtree(self.scratch, ignore_errors=True)
+
+    def _own(self) -> None:
+        try:
+            connect(self._options, self.scratch)
+        except Exception as error:
+            self._error = error
+        self._tried.set()
+        self._closing.wait()  # Linux ends Ray's processes with the thread that has started them
+
+
+@contextlib.contextmanager
+def starting(options: EngineOptions) -> Iterator[Cluster]:
+    """Inside, Ray starts, or is there."""
+    cluster = Cluster(options)
+    try:
+        yield cluster
+    except KeyboardInterrupt:
+        if cluster.starting:
+            tell_of_waiting()
+        raise
+    finally:
+        cluster.close()
+
+
+def tell_of_waiting() -> None:
+    """Why a stop takes some seconds. May be called in a signal handler."""
+    os.write(_STDERR, b"Stopping as soon as Ray has started, in some seconds ...\n")
+
+
+def connect(options: EngineOptions, scratch: Path) -> None:
+    """Start Ray on this machine, or connect to the one at `options.address`."""
+    if options.address != "none":
+        check_address(options.address)
+        ray.init(address=options.address, log_to_driver=False, logging_level=logging.ERROR)
+        return
+    os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # else Ray writes a token into the home folder
+    ray.init(
+        address="local",
+        num_cpus=machine_cpus(options),
+        num_gpus=machine_gpus(options),
+        object_store_memory=_OBJECT_STORE_BYTES,
+        include_dashboard=False,
+        _temp_dir=str(scratch / "ray") if len(str(scratch)) <= _LONGEST_SOCKET_FOLDER else None,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+    )
+
+
+def check_address(address: str) -> None:
+    """Refuse what would fail late: Ray tries a dead address for minutes, and a Ray client has no driver here."""
+    if "://" in address:
+        raise InputError(
+            f"address {address!r}: a driver outside the cluster could not write the results of trials inside it.\n"
+            "Start this command on a machine of the cluster with --address auto, or HOST:PORT of its head."
+        )
+    host, separator, port = address.rpartition(":")
+    if separator and port.isdigit():
+        try:
+            socket.create_connection((host, int(port)), timeout=_CONNECT_TIMEOUT_S).close()
+        except OSError as error:
+            raise InputError(f"no Ray cluster answers at {address}: {error.strerror or error}.") from error
+    elif address != "auto":
+        raise InputError(f"address {address!r} is none of: none, auto, HOST:PORT.")
