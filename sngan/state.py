@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sngan.adam import Adam
 from sngan.config import TrialConfig
 from sngan.models import Discriminator, build_networks
 from sngan.seeding import torch_stream
@@ -36,8 +37,8 @@ class TrainState:
     device: torch.device
     generator: nn.Module
     discriminator: Discriminator
-    generator_optimizer: torch.optim.Adam
-    discriminator_optimizer: torch.optim.Adam
+    generator_optimizer: Adam
+    discriminator_optimizer: Adam
     streams: dict[str, torch.Generator]
     num_classes: int | None
     from_host: FromHost
@@ -74,8 +75,8 @@ class TrainState:
             device=device,
             generator=generator,
             discriminator=discriminator,
-            generator_optimizer=_adam(generator, config, device),
-            discriminator_optimizer=_adam(discriminator, config, device),
+            generator_optimizer=_adam(generator, config),
+            discriminator_optimizer=_adam(discriminator, config),
             # On the CPU for every device: one seed means the same latents everywhere.
             streams={
                 "latent": torch_stream(config.seed, "latent"),
@@ -98,11 +99,7 @@ class TrainState:
     def set_learning_rate(self, alpha: float) -> None:
         """Give both optimizers another learning rate."""
         for optimizer in (self.generator_optimizer, self.discriminator_optimizer):
-            group = optimizer.param_groups[0]
-            if isinstance(group["lr"], Tensor):
-                group["lr"].fill_(alpha)
-            else:
-                group["lr"] = alpha
+            optimizer.set_learning_rate(alpha)
 
     def reset_sums(self) -> None:
         """Begin a new interval between evaluations."""
@@ -141,11 +138,8 @@ class TrainState:
         self.update = saved["update"]
         self.generator.load_state_dict(saved["generator"])
         self.discriminator.load_state_dict(saved["discriminator"])
-        for optimizer, name in (
-            (self.generator_optimizer, "generator_optimizer"),
-            (self.discriminator_optimizer, "discriminator_optimizer"),
-        ):
-            _load_adam(optimizer, saved[name])
+        self.generator_optimizer.load_state_dict(saved["generator_optimizer"])
+        self.discriminator_optimizer.load_state_dict(saved["discriminator_optimizer"])
         for name, stream in self.streams.items():
             stream.set_state(saved["streams"][name].cpu())
         self.sums.copy_(saved["sums"])
@@ -153,26 +147,11 @@ class TrainState:
         self.num_summed = saved["num_summed"]
 
 
-def _load_adam(optimizer: torch.optim.Adam, saved: dict[str, Any]) -> None:
-    """Continue with the moments and steps of an Adam that may have run on another kind of device."""
-    own = {name: optimizer.param_groups[0][name] for name in ("lr", "capturable")}
-    optimizer.load_state_dict(saved)
-    optimizer.param_groups[0].update(own)
-    # In the order in memory that the weights have: the fused step goes by memory alone.
-    for parameter, moments in optimizer.state.items():
-        for name, moment in moments.items():
-            if moment.shape == parameter.shape:
-                moments[name] = torch.empty_like(parameter).copy_(moment)
-
-
-def _adam(network: nn.Module, config: TrialConfig, device: torch.device) -> torch.optim.Adam:
-    # A CUDA graph reads the learning rate and counts the steps where they lie, on the device.
-    on_gpu = device.type == "cuda"
-    return torch.optim.Adam(
+def _adam(network: nn.Module, config: TrialConfig) -> Adam:
+    return Adam(
         network.parameters(),
-        lr=torch.tensor(config.alpha, device=device) if on_gpu else config.alpha,
-        betas=(config.beta1, config.beta2),
-        eps=config.adam_epsilon,
-        fused=True,
-        capturable=on_gpu,
+        alpha=config.alpha,
+        beta1=config.beta1,
+        beta2=config.beta2,
+        epsilon=config.adam_epsilon,
     )

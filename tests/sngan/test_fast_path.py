@@ -1,8 +1,8 @@
 """Training as it is done against the plainest way to do the same, and in bfloat16 against fp32, for every method.
 
-Plain: memory in the order of the indices and an Adam that goes through the weights one by one. Losses and weights are
-compared after 20 updates; weights by the way that Adam can have moved them, the learning rate times the number of
-its steps.
+Plain: memory in the order of the indices and torch's own Adam, going through the weights one by one. Losses and
+weights are compared after 20 updates; weights by the way that Adam can have moved them, the learning rate times the
+number of its steps.
 """
 
 import numpy as np
@@ -36,9 +36,13 @@ def plain(config: TrialConfig) -> TrainState:
     state = start(config)
     for network in (state.generator, state.discriminator):
         network.to(memory_format=torch.contiguous_format)
-    for optimizer in (state.generator_optimizer, state.discriminator_optimizer):
-        optimizer.param_groups[0].update(fused=False, foreach=False)
-        optimizer.defaults.update(fused=False, foreach=False)
+    names = {"generator_optimizer": state.generator, "discriminator_optimizer": state.discriminator}
+    for name, network in names.items():
+        betas = config.beta1, config.beta2
+        adam = torch.optim.Adam(
+            network.parameters(), config.alpha, betas, config.adam_epsilon, fused=False, foreach=False
+        )
+        setattr(state, name, adam)
     return state
 
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+from sngan.adam import Adam
 from sngan.checkpoints import checkpoint_path, load_any_checkpoint, save_checkpoint
 from sngan.config import TrialConfig
 from sngan.diagnostics import diagnosed_updates
@@ -106,7 +107,7 @@ def test_stopped_and_resumed_equals_uninterrupted(
     with pytest.raises(Stop):
         run_trial(config, often, stop)
     calls = 0
-    original = torch.optim.Adam.step
+    original = Adam.step
 
     def die_in_training(*args: object, **kwargs: object) -> object:
         nonlocal calls
@@ -116,7 +117,7 @@ def test_stopped_and_resumed_equals_uninterrupted(
         return original(*args, **kwargs)  # type: ignore[arg-type]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(torch.optim.Adam, "step", die_in_training)
+        patch.setattr(Adam, "step", die_in_training)
         with pytest.raises(Stop):
             run(config, often)
     _, seen = run(config, often)
