@@ -17,7 +17,7 @@ from markupsafe import Markup
 from dashboards import provenance, views
 from dashboards.figures import FIGURES, StudyFrames, save
 from dashboards.figures.frames import metric_label
-from dashboards.figures.rendering import FORMATS, browser_bundle, page_spec
+from dashboards.figures.rendering import FORMATS, browser_bundle, page_spec, trusted
 from dashboards.figures.sample_grids import SampleGridsData
 from dashboards.figures.style import method_style, number
 from dashboards.files import write_atomically
@@ -58,7 +58,8 @@ def write_report(records: StudyRecords, verdicts: Sequence[Verdict], *, storage_
     frames = StudyFrames(records=records, storage_dir=storage_dir)
     store, study, preset = records.store, records.study, records.preset
     summary = summarize(frames.each_once)
-    figures = [_figure(name, frames, folder / "figures") for name in study.figures or FIGURES]
+    with trusted():
+        figures = [_figure(name, frames, folder / "figures") for name in study.figures or FIGURES]
     tables = paper_tables(frames, summary, verdicts)
     for table in tables:
         write_table(table, folder / "tables")
