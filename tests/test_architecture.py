@@ -18,6 +18,7 @@ DOORS = {
     "sqlalchemy": ("sweeps/store",),
     "alembic": ("sweeps/store",),
     "pytorch_fid": ("sngan/metrics/inception.py",),
+    "onnxruntime": ("sngan/metrics/onnx_network.py",),
     "torchvision": ("sngan/datasets/official.py",),
     "sklearn": ("sngan/datasets/digits.py",),
     "altair": ("dashboards/figures",),

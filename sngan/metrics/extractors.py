@@ -24,7 +24,9 @@ def _load_inception(options: RunOptions) -> Extractor:
     from sngan.metrics.inception import InceptionExtractor
     from sngan.metrics.inception_weights import find_weights
 
-    return InceptionExtractor(find_weights(options.inception_weights), device=options.device)
+    return InceptionExtractor(
+        find_weights(options.inception_weights), cache_dir=options.cache_dir, device=options.device
+    )
 
 
 def _load_digits(options: RunOptions) -> Extractor:

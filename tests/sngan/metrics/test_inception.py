@@ -182,32 +182,39 @@ def test_a_download_goes_into_pytorch_fids_cache(
     assert find_weights(None).fc is not None  # found there now
 
 
-def test_features_are_pytorch_fids_own(weights: InceptionWeights, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("onnx", [True, False], ids=["by ONNX Runtime", "by torch"])
+def test_features_are_pytorch_fids_own(
+    weights: InceptionWeights, onnx: bool, cache_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fc = {"fc.weight": torch.zeros(1008, 2048), "fc.bias": torch.zeros(1008)}
     monkeypatch.setattr(pytorch_fid, "load_state_dict_from_url", lambda *args, **kwargs: {**weights.features, **fc})
     theirs = pytorch_fid.InceptionV3([3]).eval()
     shown = torch.cat([images(4), torch.zeros(1, 3, 32, 32, dtype=torch.uint8), 255 - images(2)])
     with torch.inference_mode():
         (expected,) = theirs(shown.float() / 255)
-    features, logits = InceptionExtractor(weights).features(shown)
+    if not onnx:
+        monkeypatch.setattr("sngan.metrics.onnx_network._PACKAGES", ("not_installed",))
+    extractor = InceptionExtractor(weights, cache_dir=cache_dir)
+    features, logits = extractor.features(shown)
+    assert (extractor._run == extractor._by_torch) != onnx
     assert features.shape == (7, 2048)
     assert logits is None
     torch.testing.assert_close(features, expected.flatten(1), rtol=1e-4, atol=1e-4)
     assert expected.std() > 0.1
 
 
-def test_grey_images_are_repeated_and_other_channels_refused(weights: InceptionWeights) -> None:
-    extractor = InceptionExtractor(weights)
+def test_grey_images_are_repeated_and_other_channels_refused(weights: InceptionWeights, cache_dir: Path) -> None:
+    extractor = InceptionExtractor(weights, cache_dir=cache_dir)
     grey = images(2, channels=1, size=8)
     torch.testing.assert_close(extractor.features(grey)[0], extractor.features(grey.repeat(1, 3, 1, 1))[0])
     with pytest.raises(InputError, match="1 or 3 channels, not 2"):
         extractor.features(images(1, channels=2))
 
 
-def test_logits_are_features_times_the_fc_weight_without_bias(believed: Path) -> None:
+def test_logits_are_features_times_the_fc_weight_without_bias(believed: Path, cache_dir: Path) -> None:
     weights = read_weights(believed)
     assert weights.fc is not None
-    extractor = InceptionExtractor(weights)
+    extractor = InceptionExtractor(weights, cache_dir=cache_dir)
     features, logits = extractor.features(images(2))
     assert extractor.has_logits
     torch.testing.assert_close(logits, features @ weights.fc.T)
