@@ -75,16 +75,23 @@ def _give_way(
     if len(crowded) + len(running) == 1:
         (alone,) = crowded
         listener.on_error(alone.config, MemoryError(f"a trial alone runs out of memory: {alone.error}"))
+        alone.drop()
+        _free_memory()
         return 1
     at_once = max(1, len(running))
     logger.warning("out of memory with %d trials at a time: going on with %d", len(crowded) + len(running), at_once)
     for member in reversed(crowded):
         member.drop()
         waiting.appendleft(member.config)
+    _free_memory()
+    return at_once
+
+
+def _free_memory() -> None:
+    """Give back what ended trials have left, and what torch keeps of it for itself."""
     gc.collect()
     if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         torch.cuda.empty_cache()
-    return at_once
 
 
 class _Member:
@@ -154,6 +161,7 @@ class _SharedClock:
 
 
 def _check_memory(configs: Sequence[TrialConfig], options: RunOptions, device: torch.device) -> None:
+    _free_memory()  # this process may have run a pack before: what torch keeps of it counts as taken
     free, total = torch.cuda.mem_get_info(device)
     needed = [_least_bytes(config, options) for config in configs]
     if sum(needed) > free:

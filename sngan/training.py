@@ -1,13 +1,14 @@
 """Training of one GAN: one update, and nothing else. Evaluation and checkpoints are in sngan.trial."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from sngan.datasets.batches import batch_indices, to_unit_range
 from sngan.devices import products_in
@@ -117,16 +118,25 @@ def judge_both(
 def _update_generator(state: TrainState, drawn: Draw | None) -> None:
     """One step of the generator's optimizer; the discriminator passes gradients on but keeps its weights."""
     assert drawn is not None
-    state.discriminator.requires_grad_(False)
-    with state.autocast():
-        judged = state.discriminator.judge(state.generator(*drawn).float(), drawn.labels)
-        adversarial = LOSSES[state.config.loss].generator(judged.logits)
-        loss = with_class_loss(adversarial, "generator", judged.class_logits, drawn.labels)
-    state.generator_optimizer.zero_grad()
-    torch.autograd.backward(loss)
+    with _frozen(state.discriminator):
+        with state.autocast():
+            judged = state.discriminator.judge(state.generator(*drawn).float(), drawn.labels)
+            adversarial = LOSSES[state.config.loss].generator(judged.logits)
+            loss = with_class_loss(adversarial, "generator", judged.class_logits, drawn.labels)
+        state.generator_optimizer.zero_grad()
+        torch.autograd.backward(loss)
     state.generator_optimizer.step()
-    state.discriminator.requires_grad_(True)
     state.generator_sum += loss.detach()
+
+
+@contextmanager
+def _frozen(network: nn.Module) -> Iterator[None]:
+    """No gradients for the network's own weights inside; after an error, too, they get some again."""
+    network.requires_grad_(False)
+    try:
+        yield
+    finally:
+        network.requires_grad_(True)
 
 
 def _draw(state: TrainState, num: int) -> Draw:

@@ -16,6 +16,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import sweeps.ray_environment  # noqa: F401
+
+# isort: split
 import ray
 from ray import tune
 
@@ -29,7 +32,7 @@ from sweeps.engine_interface import (
     RunTrial,
     gpus_where_there_are,
 )
-from sweeps.ray_cluster import Cluster, tell_of_waiting  # first: it sets what Tune reads when it is imported
+from sweeps.ray_cluster import Cluster, tell_of_waiting
 from sweeps.ray_worker import train_pack
 from sweeps.signals import STOP_SIGNALS, interrupt, signals_handled
 from sweeps.study import PlannedTrial
@@ -67,6 +70,7 @@ def _wait_for(cluster: Cluster, relay: "_Relay") -> None:
         if relay.stopping:  # a stop may break the start; that is no mistake of the user
             raise KeyboardInterrupt from error
         raise
+    relay.waiting = False
 
 
 def _fit(
@@ -108,9 +112,11 @@ def _fit(
 
 
 def _packs(digests: Sequence[str], options: EngineOptions) -> list[list[str]]:
-    """Digests in their order, in packs as large as asked for, or smaller ones where that leaves no GPU idle."""
+    """Digests in their order, in packs as large as asked for, or smaller ones where that leaves no GPU idle, or where
+    fewer may run at a time.
+    """
     gpus = max(1, int(sum(node["Resources"].get("GPU", 0.0) for node in ray.nodes() if node["Alive"])))
-    size = min(options.trials_per_gpu, math.ceil(len(digests) / gpus))
+    size = min(options.trials_per_gpu, math.ceil(len(digests) / gpus), options.max_concurrent or len(digests))
     return [list(digests[start : start + size]) for start in range(0, len(digests), size)]
 
 
@@ -138,6 +144,7 @@ class _Relay(tune.Callback):  # type: ignore[misc]  # Ray has no types
         self.failed: dict[str, str] = {}
         self.error: Exception | None = None
         self.stopping = False
+        self.waiting = True  # for Ray
 
     def __getstate__(self) -> dict[str, Any]:
         """Nothing: Tune saves callbacks with its experiment, and this one holds the store and the terminal."""
@@ -164,7 +171,7 @@ class _Relay(tune.Callback):  # type: ignore[misc]  # Ray has no types
         """
         if self.stopping and number == signal.SIGINT:
             interrupt(number, frame)
-        if not self.stopping:
+        if not self.stopping and self.waiting:
             tell_of_waiting()
         self.stopping = True
 
@@ -188,6 +195,11 @@ class _Relay(tune.Callback):  # type: ignore[misc]  # Ray has no types
         """A message from a worker: see `sweeps.ray_worker`."""
         planned = self._trials.get(result.get("digest", ""))
         if planned is None or planned.digest in self.failed:  # Tune's own last word, or a pack's that is tried again
+            return
+        if planned.digest in self.finished and result.keys() & {
+            "input_error",
+            "error",
+        }:  # of a pack that is tried again
             return
         if "attempt" in result:
             self._tell(self._listener.on_start, planned, Attempt(**result["attempt"]))

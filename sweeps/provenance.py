@@ -20,8 +20,8 @@ import joblib
 import psutil
 
 PACKAGE = "sngan-robustness"
-RECORDED_PACKAGES = (PACKAGE, "torch", "torchvision", "numpy", "scipy", "scikit-learn", "pytorch-fid", "ray",
-                     "optuna", "mlflow", "sqlalchemy", "pandas", "altair")  # fmt: skip
+RECORDED_PACKAGES = (PACKAGE, "torch", "torchvision", "numpy", "scipy", "scikit-learn", "pytorch-fid", "onnxruntime",
+                     "ray", "optuna", "mlflow", "sqlalchemy", "pandas", "altair", "vl-convert-python")  # fmt: skip
 _COMMAND_TIMEOUT_S = 10
 
 

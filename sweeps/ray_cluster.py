@@ -4,35 +4,26 @@ import contextlib
 import logging
 import os
 import shutil
+import signal
 import socket
 import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 
-# Ray reads its environment when it is imported and started; what a user has set wins.
-_ENVIRONMENT = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # a trial without a GPU sees none
-    "RAY_AIR_NEW_OUTPUT": "0",  # the older output is silent at verbosity 0
-    "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
-    "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",  # nothing restores from Tune's own state
-    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
-    "TUNE_FORCE_TRIAL_CLEANUP_S": "1",  # a stop does not wait for the end of a long interval (default: 600 s)
-}
-for _name, _value in _ENVIRONMENT.items():
-    os.environ.setdefault(_name, _value)
+import sweeps.ray_environment  # noqa: F401
 
-import ray  # noqa: E402
+# isort: split
+import ray
 
-from sngan.errors import InputError, one_line  # noqa: E402
-from sweeps.engine_interface import (  # noqa: E402
+from sngan.errors import InputError, one_line
+from sweeps.engine_interface import (
     EngineOptions,
     machine_cpus,
     machine_gpus,
 )
+from sweeps.signals import interrupt, signals_handled
 
 _OBJECT_STORE_BYTES = 100 * 2**20  # results are small; Ray's minimum is 75 MB
 _CONNECT_TIMEOUT_S = 10
@@ -48,7 +39,7 @@ class Cluster:
 
     def __init__(self, options: EngineOptions) -> None:
         self._options = options
-        self._error: Exception | None = None
+        self._error: BaseException | None = None
         self._found = ray.is_initialized()
         self.scratch = Path(tempfile.mkdtemp(prefix="sngan-"))
         self._tried, self._closing = threading.Event(), threading.Event()
@@ -64,7 +55,7 @@ class Cluster:
     def wait(self) -> None:
         """Return when Ray is there. Raises InputError where it cannot be started or reached."""
         if not self._found:
-            self._tried.wait()
+            self._wait()
         if isinstance(self._error, InputError):
             raise self._error
         if self._error is not None:
@@ -72,19 +63,31 @@ class Cluster:
             raise InputError(text) from self._error
 
     def close(self) -> None:
-        """Leave Ray as it was found, once it has started; closed again, it does nothing."""
-        if not self._found:
-            self._tried.wait()
-            ray.shutdown()
+        """Leave Ray as it was found, once it has started; closed again, or after a wait that was broken off, it waits
+        for nothing.
+        """
+        try:
+            if not self._found and not self._closing.is_set():
+                with signals_handled(_impatient):
+                    self._wait()
+                ray.shutdown()
+                self._closing.set()
+                self._thread.join()
+        finally:
             self._closing.set()
-            self._thread.join()
-            self._found = True
-        shutil.rmtree(self.scratch, ignore_errors=True)
+            shutil.rmtree(self.scratch, ignore_errors=True)
+
+    def _wait(self) -> None:
+        try:
+            self._tried.wait()
+        except BaseException:
+            self._closing.set()
+            raise
 
     def _own(self) -> None:
         try:
             connect(self._options, self.scratch)
-        except Exception as error:
+        except BaseException as error:
             self._error = error
         self._tried.set()
         self._closing.wait()  # Linux ends Ray's processes with the thread that has started them
@@ -102,6 +105,12 @@ def starting(options: EngineOptions) -> Iterator[Cluster]:
         raise
     finally:
         cluster.close()
+
+
+def _impatient(number: int, frame: FrameType | None) -> None:
+    """Handle a signal that comes while a stop waits for Ray already: only Ctrl-C breaks that off."""
+    if number == signal.SIGINT:
+        interrupt(number, frame)
 
 
 def tell_of_waiting() -> None:

@@ -132,7 +132,8 @@ def launch(sweep: Sweep, say: Callable[[str], None]) -> Ending:
             page = report_folder(sweep.out, sweep.study, sweep.preset) / "index.html"
             verdicts = store.verdicts(*sweep.key)
         else:
-            with Mirrored(sweep.mlflow, store, sweep.study, sweep.preset.name, sweep.out):
+            with Mirrored(sweep.mlflow, store, sweep.study, sweep.preset.name, sweep.out) as mirror:
+                mirror.begin()
                 page, verdicts = conclude(store, sweep.study, sweep.preset, sweep.out)
         nothing = EngineResult(finished=frozenset(), failed={}, interrupted=False)
         return _ending(sweep, (), nothing, report=page, verdicts=verdicts, why=rounds.said if rounds else "")

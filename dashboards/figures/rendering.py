@@ -104,7 +104,7 @@ def browser_bundle() -> str:
     """Vega, Vega-Lite and Vega-Embed as one script that asks the network for nothing; made once per version."""
     file = default_cache_dir() / f"vega-embed-{version('vl-convert-python')}.js"
     with contextlib.suppress(OSError, UnicodeDecodeError):
-        return file.read_text()
+        return file.read_text(encoding="utf-8")
     bundle = str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
     with contextlib.suppress(InputError):  # it is made again where there is no room for it
         write_atomically(file, bundle)

@@ -105,11 +105,13 @@ class Evaluator:
     def prepare(self, progress: Progress | None = None) -> None:
         """Have everything ready that does not depend on the generator: `evaluate` does it where it was not done.
 
-        References and floors, from the cache or measured: once per machine, for the Inception network on a CPU it
-        takes minutes.
+        Extractors, references and floors, from the cache or measured: once per machine, for the Inception network on a
+        CPU it takes minutes.
         """
         if self._prepared:
             return
+        for extractor in self._extractors.values():
+            extractor.make_ready()
         # Those that keep features first: they spare a Frechet distance its own pass.
         for protocol in sorted(self.protocols, key=lambda protocol: not reads_real_features(protocol)):
             if protocol.split:

@@ -41,6 +41,9 @@ class Extractor(ABC):
     def check_images(self, channels: int, height: int, width: int) -> None:
         """Raise InputError unless images of this shape can be measured."""
 
+    def make_ready(self) -> None:  # noqa: B027
+        """Do now what would else be done at the first images, once per machine or process; nothing by default."""
+
     @abstractmethod
     def features(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
         """Features float32 [B, dim] and logits float32 [B, k], or None, of uint8 images [B, C, H, W].

@@ -56,6 +56,11 @@ class InceptionExtractor(Extractor):
         if channels not in (1, 3):
             raise InputError(f"the Inception network measures images of 1 or 3 channels, not {channels}.")
 
+    def make_ready(self) -> None:
+        """Write the network down for ONNX Runtime, or load it."""
+        with torch.inference_mode():
+            _ = self._run
+
     @torch.inference_mode()
     def features(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
         """Features float32 [B, 2048] and logits float32 [B, 1008], or None, of uint8 images [B, 1 or 3, H, W]."""

@@ -25,7 +25,7 @@ _PACKAGES = ("onnxruntime", "onnx", "onnxscript")
 # Raised when the same weights are to be written down differently: files from before are then not found.
 _FORMAT = 1
 # Of features that reach 10: what the order of additions makes. Anything above it is a mistake.
-_TOLERANCE = 1e-3
+_TOLERANCE = 1e-4
 
 
 def by_onnx_runtime(

@@ -103,13 +103,20 @@ class Mirror:
     def start(self, interval_s: float = 5.0) -> None:
         """Begin to sync in the background, at once and then every `interval_s` seconds."""
         assert self._thread is None, "a mirror is started once"
-        try:
-            load()  # not in the thread: the main thread may be importing
-        except Exception as error:
-            self._failed(self._reason(error))
+        self.load()
         arguments = {"name": "mlflow-mirror", "args": (interval_s,), "daemon": True}
         self._thread = threading.Thread(target=self._mirror, **arguments)  # type: ignore[arg-type]
         self._thread.start()
+
+    def load(self) -> None:
+        """Import MLflow, in two seconds; `start` does it where it was not done.
+
+        Not in the thread of the mirror: the main thread may be importing, too.
+        """
+        try:
+            load()
+        except Exception as error:
+            self._failed(self._reason(error))
 
     def stop(self, timeout_s: float = 15.0) -> bool:
         """End the background sync with a last one, which also sends verdicts and report; True if all was sent.
@@ -199,8 +206,9 @@ class Mirror:
 class Mirrored:
     """MLflow kept in agreement with the store from the first trial on, and brought up to date at the end; or nothing.
 
-    It listens to the engine: loading MLflow and making its tables takes seconds of a core, which the first trials need
-    to begin. `hurried` : the end waits for MLflow only as long as a stop allows.
+    It is imported at once, while Ray starts, and used from the first trial on, to which it listens: making its tables
+    takes seconds of a core, which trials need to begin. `hurried` : the end waits for MLflow only as long as a stop
+    allows.
     """
 
     def __init__(self, uri: str | None, store: ResultStore, study: Study, preset_label: str, storage_dir: Path) -> None:
@@ -215,7 +223,7 @@ class Mirrored:
 
     def on_start(self, trial: PlannedTrial, attempt: Attempt) -> None:
         """Begin, with the first trial."""
-        self._begin()
+        self.begin()
 
     def on_evaluation(self, trial: PlannedTrial, evaluation: Evaluation) -> None:
         """Nothing: the store is read."""
@@ -226,17 +234,20 @@ class Mirrored:
     def on_failure(self, trial: PlannedTrial, error: str, final: bool) -> None:
         """Nothing: the store is read."""
 
-    def _begin(self) -> None:
+    def begin(self) -> None:
+        """Keep them in agreement from now on."""
         if self._mirror is not None and not self._begun:
             self._begun = True
             self._mirror.start()
 
     def __enter__(self) -> Self:
+        if self._mirror is not None:
+            self._mirror.load()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         in_a_hurry = self.hurried or kind is not None
         if not in_a_hurry:
-            self._begin()
+            self.begin()
         if self._mirror is not None:
             self._mirror.stop(_LAST_SYNC_OF_A_STOP_S if in_a_hurry else _LAST_SYNC_S)

@@ -1,5 +1,7 @@
 """Inception features of the same CIFAR-10 images: ours, pytorch-fid, torch-fidelity, pytorch-image-generation-metrics.
 
+Ours twice: by ONNX Runtime, and by torch, as it is without that extra.
+
 python -m tests.benchmarks.feature_extraction --cifar10 FOLDER --inception FILE [--images N] [--turns N] [--threads N]
 
 Each gets uint8 images in memory and does to them what its own command does, in batches of its own default size:
@@ -19,6 +21,8 @@ from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorIncepti
 
 from sngan.datasets import open_dataset
 from sngan.metrics.extractors import load_extractor
+from sngan.metrics.inception import InceptionExtractor
+from sngan.metrics.inception_weights import find_weights
 from sngan.results import RunOptions
 from tests.benchmarks import options, peers
 from tests.benchmarks.machine import keep
@@ -42,11 +46,14 @@ def extractors(weights: Path, home: Path) -> dict[str, Extract]:
     """Everybody's extractor, loaded; ours first."""
     os.environ["TORCH_HOME"] = str(peers.torch_home(weights, home))
     ours = load_extractor("inception", RunOptions(cache_dir=home, inception_weights=weights))
+    by_torch = InceptionExtractor(find_weights(weights), cache_dir=home)
+    by_torch.__dict__["_run"] = by_torch._by_torch
     pytorch_fid = InceptionV3([InceptionV3.BLOCK_INDEX_BY_DIM[2048]]).eval()
     fidelity = FeatureExtractorInceptionV3("inception-v3-compat", ["2048"])
     metrics = peers.image_generation_metrics().network([3]).eval()
     return {
         "ours": in_batches(lambda batch: ours.features(batch)[0], ours.batch_size),
+        "ours, by torch": in_batches(lambda batch: by_torch.features(batch)[0], by_torch.batch_size),
         "pytorch-fid": in_batches(lambda batch: pytorch_fid(batch.float() / 255)[0], 50),
         "torch-fidelity": in_batches(lambda batch: fidelity(batch)[0], 64),
         "pytorch-image-generation-metrics": in_batches(lambda batch: metrics(batch.float() / 255)[0], 50),

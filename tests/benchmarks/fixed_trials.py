@@ -34,10 +34,10 @@ def ours(folder: str, num_trials: int, steps: int) -> None:
     from sngan.config import TrialConfig
     from sngan.results import RunOptions
     from sweeps import engine
-    from sweeps.listeners import StoreWriter
+    from sweeps.listeners import Listeners, StoreWriter
     from sweeps.store import open_store
     from sweeps.study import STUDIES, PlannedTrial
-    from sweeps.tracking import Mirror, default_uri
+    from sweeps.tracking import Mirrored, default_uri
 
     out = Path(folder)
     study, preset = STUDIES["robustness"], "quick"
@@ -52,10 +52,12 @@ def ours(folder: str, num_trials: int, steps: int) -> None:
     with open_store(f"sqlite:///{out / 'results.db'}") as store:
         store.register(study.name, preset, {"question": study.question}, trials)
         store.set_provenance(study.name, preset, {"inputs": {}})
-        mirror = Mirror(default_uri(out), store, study, preset, out)
-        mirror.start()
-        result = engine.run(trials, options, StoreWriter(store), _our_trial)
-        mirror.stop(15.0)
+        with (
+            engine.starting(options) as started,
+            Mirrored(default_uri(out), store, study, preset, out) as mirror,
+        ):
+            listeners = Listeners(StoreWriter(store), mirror)
+            result = engine.run(trials, options, listeners, _our_trial, started=started)
     assert len(result.finished) == num_trials
 
 

@@ -34,7 +34,7 @@ def describe_machine() -> dict[str, Any]:
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "system": platform.platform(),
         "python": platform.python_version(),
-        **{name: found for name in ("torch", "ray", "mlflow", "numpy") if (found := _version(name))},
+        **{name: found for name in ("torch", "onnxruntime", "ray", "mlflow", "numpy") if (found := _version(name))},
     }
 
 

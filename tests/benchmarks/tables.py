@@ -5,6 +5,7 @@ python -m tests.benchmarks.tables
 
 import json
 from collections.abc import Iterator, Mapping
+from statistics import median
 from typing import Any
 
 from tests.benchmarks import options
@@ -47,7 +48,7 @@ def shares(loaded: Mapping[str, Mapping[str, Any]]) -> list[str]:
     lines = ["| update | who | seconds, median | GFLOP | share of the matrix product's rate |", "|---|---|---|---|---|"]
     for case, found in loaded.get("training_update", {}).get("results", {}).items():
         for who, share in found["share_of_product_rate"].items():
-            seconds = sorted(found["seconds"][who])[len(found["seconds"][who]) // 2]
+            seconds = median(found["seconds"][who])
             gflop = found["gflop_per_update"][who]
             lines.append(f"| {case} | {who} | {seconds:.3g} | {gflop:.4g} | {share:.2f} |")
     return lines
@@ -68,7 +69,7 @@ def sweeps(loaded: Mapping[str, Mapping[str, Any]]) -> list[str]:
     overhead = loaded.get("sweep_overhead", {}).get("results", {})
     for case, found in overhead.items():
         if isinstance(found, dict) and "target of ours, s" in found:
-            ours = sorted(found["seconds"]["ours"])[len(found["seconds"]["ours"]) // 2]
+            ours = median(found["seconds"]["ours"])
             target = found["target of ours, s"]
             lines.append(f"| short trials | {case} | {ours:.3g} | {target:g} | {_holds(ours, target)} |")
     quick = loaded.get("quick_sweep", {}).get("results", {})

@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import ray
 
 from sngan.config import TrialConfig
 from sngan.errors import InputError
 from sngan.results import Evaluation, Score
-from sweeps import engine_ray, ray_cluster
-from sweeps.engine import EngineOptions, check_here, last_line, num_slots, run, starting
+from sweeps import engine_ray
+from sweeps.engine import EngineOptions, check_here, last_line, num_slots, run
 from sweeps.engine_interface import error_text, gpus_of_a_trial
 from sweeps.signals import STOP_SIGNALS, StopRequested, interrupt, signals_handled
 from sweeps.study import PlannedTrial
@@ -357,55 +356,6 @@ def test_ray_stops_within_seconds_and_blames_no_trial(tmp_path: Path, number: si
     assert [signal.getsignal(each) for each in STOP_SIGNALS] == before
 
 
-def test_the_first_signal_does_not_break_off_the_start_of_ray_and_the_second_does() -> None:
-    relay = engine_ray._Relay(Recorder())
-    relay.on_early_signal(signal.SIGINT, None)
-    assert relay.ending
-    relay.on_early_signal(signal.SIGTERM, None)
-    with pytest.raises(StopRequested):
-        relay.on_early_signal(signal.SIGINT, None)
-
-
-def test_a_stop_that_breaks_the_start_of_ray_is_a_stop_and_no_mistake_of_the_user(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    def connect(*_: object) -> None:
-        signal.raise_signal(signal.SIGTERM)
-        raise ConnectionError("the raylet is gone")
-
-    monkeypatch.setattr(ray_cluster, "connect", connect)
-    monkeypatch.setattr(ray, "is_initialized", lambda: False)
-    monkeypatch.setattr(ray, "shutdown", lambda: None)
-    result = run(planned(CONFIG, 2), engine_options(tmp_path), Recorder(), endless)
-    assert result.interrupted
-    assert not result.failed
-    assert "Stopping as soon as Ray has started" in capfd.readouterr().err
-
-
-def test_a_stop_while_the_data_are_prepared_waits_for_ray(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(ray_cluster, "connect", lambda *_: time.sleep(0.5))
-    monkeypatch.setattr(ray, "is_initialized", lambda: False)
-    ended: list[bool] = []
-    monkeypatch.setattr(ray, "shutdown", lambda: ended.append(True))
-    clusters = []
-    with pytest.raises(StopRequested), starting(engine_options(tmp_path)) as cluster:  # noqa: PT012
-        clusters.append(cluster)
-        assert cluster is not None
-        assert cluster.starting
-        raise StopRequested
-    assert ended == [True]
-    assert not clusters[0].starting
-    assert not clusters[0].scratch.exists()
-    assert "Stopping as soon as Ray has started" in capfd.readouterr().err
-
-
-def test_an_engine_without_ray_starts_none(tmp_path: Path) -> None:
-    with starting(engine_options(tmp_path, engine="in-process")) as cluster:
-        assert cluster is None
-
-
 @pytest.mark.parametrize(
     ("changes", "device", "told"),
     [
@@ -434,9 +384,3 @@ def test_ray_passes_on_an_error_of_the_listener(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="disk is full"):
         run(planned(CONFIG, 6)[4:], engine_options(tmp_path), recorder, troubled)
     assert "failure" not in [name for name, _, _ in recorder.events]
-
-
-@pytest.mark.parametrize("address", ["127.0.0.1:9", "ray://127.0.0.1:10001", "nowhere"])
-def test_an_address_without_a_cluster_is_told_at_once(address: str) -> None:
-    with pytest.raises(InputError, match=address):
-        ray_cluster.check_address(address)

@@ -11,7 +11,7 @@ from sngan.config import TrialConfig
 from sngan.errors import InputError
 from sngan.methods import METHODS
 from sngan.plugins.loading import use_plugins
-from sngan.results import RunOptions
+from sngan.results import Outcome, RunOptions
 from sngan.trial import run_trial
 from sweeps import engine_ray
 from sweeps.engine import EngineOptions, check_here, run
@@ -80,6 +80,23 @@ def test_packs_fill_all_gpus_before_they_grow(tmp_path: Path) -> None:
     digests = [f"{number}" for number in range(5)]
     assert engine_ray._packs(digests, options(tmp_path, 2)) == [["0", "1"], ["2", "3"], ["4"]]
     assert engine_ray._packs(digests, options(tmp_path, 8)) == [digests]
+    few = dataclasses.replace(options(tmp_path, 8), max_concurrent=3)
+    assert engine_ray._packs(digests, few) == [["0", "1", "2"], ["3", "4"]]
+
+
+def test_a_pack_that_cannot_be_tried_again_takes_nothing_from_those_that_ended() -> None:
+    """A trial of the pack raised, the others have results; then the GPU has no room for a second attempt."""
+    recorder = Recorder()
+    relay = engine_ray._Relay(recorder)
+    ended, other = planned(CONFIG, 2)
+    relay.expect([ended, other])
+    outcome = Outcome(state="completed", update=12, reason="", train_s=1.0, evaluate_s=0.0)
+    relay.on_trial_result(None, {"digest": ended.digest, "outcome": dataclasses.asdict(outcome)})
+    for trial in (ended, other):
+        relay.on_trial_result(None, {"digest": trial.digest, "input_error": "no room"})
+    assert relay.finished == {ended.digest}
+    assert relay.failed == {other.digest: "no room"}
+    assert recorder.told(ended.seed) == ["finish"]
 
 
 def test_sharing_a_gpu_that_is_not_there_is_refused(tmp_path: Path) -> None:

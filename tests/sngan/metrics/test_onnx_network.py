@@ -11,6 +11,9 @@ from sngan.metrics import onnx_network
 from sngan.metrics.array_cache import ArrayCache
 from sngan.metrics.onnx_network import by_onnx_runtime
 
+for _package in onnx_network._PACKAGES:
+    pytest.importorskip(_package, reason="needs the extra onnx")
+
 EXAMPLE = torch.linspace(-1, 1, 2 * 3 * 8 * 8).view(2, 3, 8, 8)
 
 
