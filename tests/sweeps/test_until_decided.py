@@ -159,8 +159,8 @@ def test_a_stop_between_two_seeds_is_unfinished_and_the_rest_comes_later(
 
     real = module.run
 
-    def stopping(*arguments: Any, then: Iterator[Any]) -> EngineResult:
-        result = real(*arguments, then=islice(then, 1))
+    def stopping(*arguments: Any, then: Iterator[Any], **rest: Any) -> EngineResult:
+        result = real(*arguments, then=islice(then, 1), **rest)
         return dataclasses.replace(result, interrupted=True)
 
     monkeypatch.setattr(module, "run", stopping)
