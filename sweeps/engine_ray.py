@@ -196,10 +196,8 @@ class _Relay(tune.Callback):  # type: ignore[misc]  # Ray has no types
         planned = self._trials.get(result.get("digest", ""))
         if planned is None or planned.digest in self.failed:  # Tune's own last word, or a pack's that is tried again
             return
-        if planned.digest in self.finished and result.keys() & {
-            "input_error",
-            "error",
-        }:  # of a pack that is tried again
+        failed = result.keys() & {"input_error", "error"}
+        if failed and planned.digest in self.finished:  # the pack was tried again, in vain
             return
         if "attempt" in result:
             self._tell(self._listener.on_start, planned, Attempt(**result["attempt"]))

@@ -18,11 +18,7 @@ import sweeps.ray_environment  # noqa: F401
 import ray
 
 from sngan.errors import InputError, one_line
-from sweeps.engine_interface import (
-    EngineOptions,
-    machine_cpus,
-    machine_gpus,
-)
+from sweeps.engine_interface import EngineOptions, machine_cpus, machine_gpus
 from sweeps.signals import interrupt, signals_handled
 
 _OBJECT_STORE_BYTES = 100 * 2**20  # results are small; Ray's minimum is 75 MB

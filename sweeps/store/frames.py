@@ -199,7 +199,8 @@ _OF_CONFIG = ("width_factor", "conditioning", "loss", "regularizers", "precision
 
 
 def _cost_columns(config: Mapping[str, Any]) -> dict[str, Any]:
-    columns = {name: {**ADDED_SINCE, **config}[name] for name in _OF_CONFIG}
+    complete = {**ADDED_SINCE, **config}
+    columns = {name: complete[name] for name in _OF_CONFIG}
     columns["regularizers"] = json.dumps(config["regularizers"], sort_keys=True)
     columns["protocols"] = ",".join(config["protocols"])
     return columns

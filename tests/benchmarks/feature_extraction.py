@@ -47,7 +47,7 @@ def extractors(weights: Path, home: Path) -> dict[str, Extract]:
     os.environ["TORCH_HOME"] = str(peers.torch_home(weights, home))
     ours = load_extractor("inception", RunOptions(cache_dir=home, inception_weights=weights))
     by_torch = InceptionExtractor(find_weights(weights), cache_dir=home)
-    by_torch.__dict__["_run"] = by_torch._by_torch
+    by_torch._run = by_torch._by_torch
     pytorch_fid = InceptionV3([InceptionV3.BLOCK_INDEX_BY_DIM[2048]]).eval()
     fidelity = FeatureExtractorInceptionV3("inception-v3-compat", ["2048"])
     metrics = peers.image_generation_metrics().network([3]).eval()

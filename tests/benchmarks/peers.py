@@ -51,14 +51,14 @@ def image_generation_metrics() -> types.SimpleNamespace:
 
 
 def rliable() -> types.SimpleNamespace:
-    """rliable's `library` and `metrics`."""
+    """rliable's `library`, which its authors call `rly`, and `metrics`."""
     specification = importlib.util.find_spec("arch")
     if specification is None or importlib.util.find_spec("rliable") is None:
         sys.exit("rliable is not installed: make .venv/installed-dev")
     _bare_package("arch", Path(str(specification.origin)).parent)
-    return types.SimpleNamespace(
-        library=importlib.import_module("rliable.library"), metrics=importlib.import_module("rliable.metrics")
-    )
+    from rliable import library, metrics  # here: rliable imports arch
+
+    return types.SimpleNamespace(rly=library, metrics=metrics)
 
 
 def _folder_of(package: str) -> Path:

@@ -43,7 +43,7 @@ def cases(replicates: Mapping[str, int]) -> dict[str, dict[str, Callable[[], End
 
     def theirs(scores: Any, statistic: Callable[..., float], num: int) -> Ends:
         """rliable's arrays are [runs, tasks]."""
-        _, intervals = rliable.library.get_interval_estimates(
+        _, intervals = rliable.rly.get_interval_estimates(
             {"method": scores}, lambda *runs: np.array([statistic(*runs)]), reps=num
         )
         low, high = intervals["method"][:, 0]

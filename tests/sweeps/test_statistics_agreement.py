@@ -36,7 +36,9 @@ def rliable(monkeypatch: pytest.MonkeyPatch) -> Any:
     package.__path__ = list(importlib.util.find_spec("arch").submodule_search_locations)  # type: ignore[union-attr,arg-type]
     monkeypatch.setitem(sys.modules, "arch", package)
     monkeypatch.setattr(np.random, "choice", numpy_stream(20, "bootstrap").choice)
-    return types.SimpleNamespace(metrics=metrics, library=importlib.import_module("rliable.library"))
+    from rliable import library  # here: it imports arch
+
+    return types.SimpleNamespace(metrics=metrics, rly=library)
 
 
 # --- Agreement with rliable, whose arrays are [runs, tasks] ---
@@ -56,7 +58,7 @@ def test_agreement_with_rliable(rliable: Any, shape: tuple[int, int]) -> None:
         float(rliable.metrics.probability_of_improvement(first.T, second.T))
     )
     thresholds = np.linspace(0, 1, 21)
-    profile = rliable.library.score_distributions(first.T, thresholds)
+    profile = rliable.rly.score_distributions(first.T, thresholds)
     np.testing.assert_allclose(performance_profile(first, thresholds), profile)
 
 
@@ -77,7 +79,7 @@ def test_intervals_agree_with_rliable(rliable: Any, statistic: Any) -> None:
 
 def test_bands_of_profiles_agree_with_rliable(rliable: Any) -> None:
     scores, thresholds = numpy_stream(22, "bootstrap").random((6, 10)), np.array([0.2, 0.5, 0.8])
-    theirs = _rliable_interval(rliable, scores.T, lambda runs: rliable.library.score_distributions(runs, thresholds))
+    theirs = _rliable_interval(rliable, scores.T, lambda runs: rliable.rly.score_distributions(runs, thresholds))
     ours = stratified_bootstrap(
         scores,
         lambda runs: performance_profile(runs, thresholds),
@@ -108,7 +110,7 @@ def test_intervals_of_improvement_agree_with_rliable(rliable: Any) -> None:
 
 
 def _rliable_interval(rliable: Any, scores: np.ndarray, function: Callable[..., np.ndarray]) -> np.ndarray:
-    _, intervals = rliable.library.get_interval_estimates({"": scores}, function, reps=_REPLICATES)
+    _, intervals = rliable.rly.get_interval_estimates({"": scores}, function, reps=_REPLICATES)
     return np.asarray(intervals[""])
 
 
