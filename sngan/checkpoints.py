@@ -8,6 +8,7 @@ import hashlib
 import io
 import os
 import pickle
+import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -32,7 +33,7 @@ def save_checkpoint(path: Path, config: TrialConfig, content: Mapping[str, Any])
     buffer = io.BytesIO()
     torch.save({"config": config.to_dict(), **content}, buffer)
     payload = buffer.getvalue()
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:

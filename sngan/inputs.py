@@ -3,9 +3,11 @@
 import torch
 
 from sngan.config import TrialConfig
-from sngan.datasets import DATASETS, Dataset, is_user_set, open_dataset
+from sngan.datasets import DATASETS, Dataset, find_dataset, is_user_set, measured_digest, open_dataset
 from sngan.devices import check_device, check_precision, named_device, set_up_torch
+from sngan.errors import InputError
 from sngan.metrics.evaluator import cached_evaluator
+from sngan.metrics.inception_weights import local_weights
 from sngan.metrics.protocols import check_conditional, check_splits, parse
 from sngan.metrics.samples import Progress
 from sngan.models import ARCHITECTURES, condition_of
@@ -51,6 +53,19 @@ def prepare_references(config: TrialConfig, options: RunOptions, progress: Progr
     """
     set_up_torch(options)
     cached_evaluator(config.protocols, open_training_set(config, options), options).prepare(progress)
+
+
+def check_ready(config: TrialConfig, options: RunOptions) -> dict[str, str]:
+    """`describe_inputs` for a machine that must not, or cannot, download: nothing is prepared, every byte is checked.
+
+    Raises InputError for what is missing or was altered.
+    """
+    dataset = find_dataset(config.dataset, options.cache_dir)
+    if (found := measured_digest(dataset)) != dataset.digest:
+        raise InputError(f"data set {config.dataset} was altered in {options.cache_dir}.\nDelete it there.")
+    if any(parse(name).extractor == "inception" for name in config.protocols):
+        local_weights(options.inception_weights)
+    return {**describe_inputs(config, options), "dataset_digest": found}
 
 
 def open_training_set(config: TrialConfig, options: RunOptions) -> Dataset:

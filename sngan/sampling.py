@@ -1,7 +1,7 @@
 """Images from a generator: streamed for metrics, and as the grid that people look at."""
 
 import math
-import os
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,7 +64,7 @@ def save_grid(state: TrainState, path: Path) -> bool:
     if images.is_floating_point():
         return False
     picture = _tiled(images.cpu().numpy())
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         picture.save(temporary, format="PNG")

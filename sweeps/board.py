@@ -231,6 +231,15 @@ class Board:
         status = self.statuses[trial.digest]
         status.state, status.seen_at = "failed" if final else "queued", None
 
+    def end_elsewhere(self, states: Mapping[str, str], values: Mapping[str, float]) -> None:
+        """Other launches have brought trials to these states, with these headline scores."""
+        for digest, state in states.items():
+            status = self.statuses[digest]
+            status.state, status.seen_at = state, None
+            status.value = values.get(digest, status.value)
+            if state == "completed":
+                status.update = status.updates
+
     def rate(self) -> float | None:
         """Measured seconds per unit of weight; before any measurement 1 if weights are seconds, else None."""
         measured = [(status.spent_s, status.weight * status.fraction)

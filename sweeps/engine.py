@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 from sweeps.engine_in_process import run_in_process
 from sweeps.engine_interface import ENGINES as ENGINES
 from sweeps.engine_interface import Attempt as Attempt
+from sweeps.engine_interface import Claims as Claims
 from sweeps.engine_interface import EngineOptions as EngineOptions
 from sweeps.engine_interface import EngineResult as EngineResult
 from sweeps.engine_interface import Listener as Listener
-from sweeps.engine_interface import RunTrial
+from sweeps.engine_interface import RunTrial, Unshared
 from sweeps.engine_interface import check_here as check_here
 from sweeps.engine_interface import last_line as last_line
 from sweeps.engine_interface import machine_gpus as machine_gpus
@@ -37,13 +38,15 @@ def run(
     *,
     then: Iterable[Sequence[PlannedTrial]] = (),
     started: "Started" = None,
+    claims: Claims | None = None,
 ) -> EngineResult:
     """Run `trials` in the order given, each digest once, and say how that ended.
 
     `then` gives further batches for as long as it has any. Each is asked for when every trial of the one before has
     ended, in the driver's main thread, so that it may depend on their results; none is after a stop.
     `run_trial` is sngan.trial.run_trial unless given; Ray's workers must be able to import it. `started` is what
-    `starting` gave, where it was called; it is ended here.
+    `starting` gave, where it was called; it is ended here. `claims` are asked for every trial, where other launches may
+    run some of them; a batch has then ended when all its trials have, here or elsewhere.
     SIGINT, SIGTERM and SIGUSR1 stop the run within seconds. Raises InputError before anything starts where a
     trial asks for more than any machine has.
     """
@@ -54,13 +57,13 @@ def run(
     function = run_trial or default_run_trial()
     rest: Iterator[Sequence[PlannedTrial]] = itertools.chain([first], batches)
     if options.engine == "in-process":
-        return run_in_process(rest, options, listener, function)
+        return run_in_process(rest, options, listener, function, claims or Unshared())
     with contextlib.ExitStack() as stack:
         cluster = started or stack.enter_context(starting(options))
         from sweeps.engine_ray import run_ray
 
         assert cluster is not None, "only the engine in this process needs nothing"
-        return run_ray(rest, options, listener, function, cluster)
+        return run_ray(rest, options, listener, function, cluster, claims or Unshared())
 
 
 def starting(options: EngineOptions) -> contextlib.AbstractContextManager["Started"]:

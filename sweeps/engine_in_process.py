@@ -1,11 +1,12 @@
 """The engine without Ray: one trial after another in this process, for debugging and for machines without Ray."""
 
-import itertools
+import time
 from collections.abc import Iterator, Sequence
 
 from sngan.results import Evaluation, Report
 from sweeps.engine_interface import (
     Attempt,
+    Claims,
     EngineOptions,
     EngineResult,
     Listener,
@@ -18,9 +19,15 @@ from sweeps.provenance import host_name, versions
 from sweeps.signals import interrupt, signals_handled
 from sweeps.study import PlannedTrial
 
+_ASK_AGAIN_S = 2.0
+
 
 def run_in_process(
-    batches: Iterator[Sequence[PlannedTrial]], options: EngineOptions, listener: Listener, run_trial: RunTrial
+    batches: Iterator[Sequence[PlannedTrial]],
+    options: EngineOptions,
+    listener: Listener,
+    run_trial: RunTrial,
+    claims: Claims,
 ) -> EngineResult:
     """One trial after another, without retries: an error is shown once, where it happened."""
     gpus = gpus_of_a_trial(options, machine_gpus(options))
@@ -30,7 +37,7 @@ def run_in_process(
     failed: dict[str, str] = {}
     with signals_handled(interrupt):
         try:
-            for trial in itertools.chain.from_iterable(batches):
+            for trial in _claimed(batches, claims, listener):
                 listener.on_start(trial, attempt)
                 try:
                     outcome = run_trial(trial.config, run_options, _forward(trial, listener))
@@ -45,6 +52,21 @@ def run_in_process(
         except KeyboardInterrupt:
             return EngineResult(finished=frozenset(finished), failed=failed, interrupted=True)
     return EngineResult(finished=frozenset(finished), failed=failed, interrupted=False)
+
+
+def _claimed(batches: Iterator[Sequence[PlannedTrial]], claims: Claims, listener: Listener) -> Iterator[PlannedTrial]:
+    """The trials that are ours, one by one; each batch ends when all its trials have."""
+    for batch in batches:
+        left = {trial.digest: trial for trial in batch}
+        while left:
+            if taken := claims.take(list(left), 1):
+                yield left.pop(taken[0])
+                continue
+            if ended := claims.ended(list(left)):
+                listener.on_elsewhere(ended)
+                left = {digest: trial for digest, trial in left.items() if digest not in ended}
+            elif left:
+                time.sleep(_ASK_AGAIN_S)
 
 
 class _ListenerError(Exception):

@@ -2,7 +2,7 @@
 
 import dataclasses
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -110,6 +110,38 @@ class Listener(Protocol):
 
     def on_failure(self, trial: PlannedTrial, error: str, final: bool) -> None:
         """An attempt ended without a result. `final`: it will not be tried again by this engine."""
+
+    def on_elsewhere(self, states: Mapping[str, str]) -> None:
+        """Other launches have brought trials, by digest, to completed, diverged or failed: the store knows of it."""
+
+
+class Claims(Protocol):
+    """What an engine asks before it runs trials that other launches may run as well."""
+
+    def take(self, digests: Sequence[str], number: int) -> list[str]:
+        """The first `number` of these trials that nobody else runs: they are this launch's now."""
+
+    def ended(self, digests: Sequence[str]) -> Mapping[str, str]:
+        """Those of these trials that have ended, or were given up, elsewhere, and their states."""
+
+    def lost(self) -> Set[str]:
+        """Trials of this launch that another one may be running by now: they must be stopped."""
+
+
+class Unshared:
+    """Claims of a launch that is alone."""
+
+    def take(self, digests: Sequence[str], number: int) -> list[str]:
+        """The first ones."""
+        return list(digests[:number])
+
+    def ended(self, digests: Sequence[str]) -> Mapping[str, str]:
+        """None."""
+        return {}
+
+    def lost(self) -> Set[str]:
+        """None."""
+        return frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

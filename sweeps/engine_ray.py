@@ -11,7 +11,7 @@ import logging
 import math
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -22,10 +22,11 @@ import sweeps.ray_environment  # noqa: F401
 import ray
 from ray import tune
 
-from sngan.errors import InputError
+from sngan.errors import InputError, one_line
 from sngan.results import Evaluation, Outcome
 from sweeps.engine_interface import (
     Attempt,
+    Claims,
     EngineOptions,
     EngineResult,
     Listener,
@@ -33,9 +34,17 @@ from sweeps.engine_interface import (
     gpus_where_there_are,
 )
 from sweeps.ray_cluster import Cluster, tell_of_waiting
+from sweeps.ray_queue import PackQueue
 from sweeps.ray_worker import train_pack
 from sweeps.signals import STOP_SIGNALS, interrupt, signals_handled
 from sweeps.study import PlannedTrial
+
+_ROUNDING = 1e-6  # a third of a GPU fits three times
+_GO_ON = "Nothing is lost: start the same command again to go on."
+_LOST = (
+    "another launch may be running trials of this one: the database did not answer, or this process did not run, for "
+    f"longer than a claim lasts.\n{_GO_ON}"
+)
 
 
 def run_ray(
@@ -44,9 +53,10 @@ def run_ray(
     listener: Listener,
     run_trial: RunTrial,
     cluster: Cluster,
+    claims: Claims,
 ) -> EngineResult:
     """Run batches of distinct trials with Ray Tune; see sweeps.engine.run. Must be called in the main thread."""
-    relay = _Relay(listener)
+    relay = _Relay(listener, claims)
     with (
         # Ray prints what becomes of its processes; the listener, which gets the real output, says what matters.
         contextlib.redirect_stdout(io.StringIO()),
@@ -81,7 +91,14 @@ def _fit(
     scratch: Path,
 ) -> None:
     resources = _resources(options)
-    packs = _packs([trial.digest for trial in trials], options)
+    digests = [trial.digest for trial in trials]
+    relay.queue = PackQueue(
+        digests,
+        _pack_size(len(digests), options),
+        relay.claims,
+        room=lambda: _room(resources, options),
+        ended_elsewhere=relay.on_elsewhere,
+    )
     train = tune.with_parameters(
         train_pack,
         configs={trial.digest: trial.config.to_dict() for trial in trials},
@@ -93,11 +110,10 @@ def _fit(
         logging.getLogger(name).setLevel(logging.CRITICAL)
     tuner = tune.Tuner(
         tune.with_resources(train, resources),
-        # One value after the other: Tune starts packs in this order.
-        param_space={"pack": tune.grid_search(packs)},
         tune_config=tune.TuneConfig(
+            search_alg=relay.queue,
+            num_samples=-1,
             reuse_actors=not options.fresh_process,
-            max_concurrent_trials=options.max_concurrent and max(1, options.max_concurrent // options.trials_per_gpu),
             trial_dirname_creator=_trial_folder,
         ),
         run_config=tune.RunConfig(
@@ -108,16 +124,37 @@ def _fit(
             failure_config=tune.FailureConfig(max_failures=options.max_failures),
         ),
     )
-    tuner.fit()
+    try:
+        tuner.fit()
+    except (ray.exceptions.RayError, ConnectionError, RuntimeError) as error:
+        if relay.stopping:  # whoever told us to stop has ended Ray, too
+            raise KeyboardInterrupt from error
+        if relay.error is None and not _answers():
+            raise InputError(f"Ray went away: {one_line(error)}.\n{_GO_ON}") from error
+        raise
 
 
-def _packs(digests: Sequence[str], options: EngineOptions) -> list[list[str]]:
-    """Digests in their order, in packs as large as asked for, or smaller ones where that leaves no GPU idle, or where
-    fewer may run at a time.
-    """
-    gpus = max(1, int(sum(node["Resources"].get("GPU", 0.0) for node in ray.nodes() if node["Alive"])))
-    size = min(options.trials_per_gpu, math.ceil(len(digests) / gpus), options.max_concurrent or len(digests))
-    return [list(digests[start : start + size]) for start in range(0, len(digests), size)]
+def _answers() -> bool:
+    """Whether the cluster is still there."""
+    try:
+        return bool(ray.nodes())
+    except Exception:
+        return False
+
+
+def _pack_size(num_trials: int, options: EngineOptions) -> int:
+    """Trials of a pack: as many as asked for, or fewer where that leaves no GPU idle, or fewer may run at a time."""
+    gpus = max(1, int(sum(node.get("GPU", 0.0) for node in _nodes())))
+    return min(options.trials_per_gpu, math.ceil(num_trials / gpus), options.max_concurrent or num_trials)
+
+
+def _room(resources: Mapping[str, float], options: EngineOptions) -> int:
+    """Packs that run at the same time on the machines that are there now, and one that waits for the next place."""
+    if options.max_concurrent is not None:
+        return max(1, options.max_concurrent // options.trials_per_gpu)
+    asked = {name.upper(): amount for name, amount in resources.items() if amount}
+    fits = (min(int(node.get(name, 0.0) / amount + _ROUNDING) for name, amount in asked.items()) for node in _nodes())
+    return sum(fits) + 1
 
 
 def _trial_folder(trial: Any) -> str:
@@ -126,17 +163,23 @@ def _trial_folder(trial: Any) -> str:
 
 def _resources(options: EngineOptions) -> dict[str, float]:
     """{"cpu": ..., "gpu": ...} of a trial. InputError where no machine has as much: Tune would wait for ever."""
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    gpus = gpus_where_there_are(options, [(node.get("CPU", 0.0), node.get("GPU", 0.0)) for node in nodes])
+    gpus = gpus_where_there_are(options, [(node.get("CPU", 0.0), node.get("GPU", 0.0)) for node in _nodes()])
     return {"cpu": options.cpus_per_trial, "gpu": gpus}
+
+
+def _nodes() -> list[Mapping[str, float]]:
+    """What each machine of the cluster offers in all."""
+    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
 
 
 class _Relay(tune.Callback):  # type: ignore[misc]  # Ray has no types
     """Hands on to the listener what Tune tells the driver, and keeps the account of how trials ended."""
 
-    def __init__(self, listener: Listener) -> None:
+    def __init__(self, listener: Listener, claims: Claims) -> None:
         self._trials: dict[str, PlannedTrial] = {}
         self._listener = listener
+        self.claims = claims
+        self.queue: PackQueue | None = None
         self._stdout = sys.stdout
         self._tune_stop: Any = None
         self._errors: dict[str, str] = {}
@@ -157,7 +200,13 @@ class _Relay(tune.Callback):  # type: ignore[misc]  # Ray has no types
     @property
     def ending(self) -> bool:
         """Whether nothing more is to be started."""
+        if self.error is None and self.queue is not None:
+            self.error = self.queue.error
         return self.stopping or self.error is not None
+
+    def on_elsewhere(self, states: Mapping[str, str]) -> None:
+        """Other launches have brought these trials to their ends."""
+        self._tell(self._listener.on_elsewhere, states)
 
     def setup(self, **_info: Any) -> None:
         """Take over the signals: Tune has installed its handlers by now, and is told by its own."""
@@ -183,6 +232,10 @@ class _Relay(tune.Callback):  # type: ignore[misc]  # Ray has no types
 
     def on_step_end(self, trials: list[Any], **_info: Any) -> None:
         """Kill the trials of a stopped sweep: their checkpoints stand, their next evaluation may be far."""
+        # What has ended here may be begun again by another launch: a trial that was given up.
+        lost = self.claims.lost() - self.finished - self.failed.keys()
+        if lost and not self.ending:
+            self.error = InputError(_LOST)
         if not self.ending:
             return
         self._tune_stop(signal.SIGUSR1, None)

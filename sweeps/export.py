@@ -3,7 +3,7 @@
 import contextlib
 import json
 import logging
-import os
+import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -190,7 +190,7 @@ FORMATS.add("parquet", write_parquet)
 
 def _replaced(path: Path, write: Callable[[Path], object]) -> Path:
     """`path`, after `write` has written it: whole, or as it was before."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
+    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}.unfinished")
     try:
         write(unfinished)
         unfinished.replace(path)

@@ -1,5 +1,7 @@
 """What listens to an engine: the writer of the store, and several listeners as one."""
 
+from collections.abc import Mapping
+
 from sngan.results import Evaluation, Outcome
 from sweeps.engine_interface import Attempt, Listener
 from sweeps.store import ResultStore
@@ -26,9 +28,10 @@ class StoreWriter:
 
     def on_failure(self, trial: PlannedTrial, error: str, final: bool) -> None:
         """Close the attempt with its error; a trial that is tried again is queued."""
-        self._store.fail(trial.digest, error)
-        if not final:
-            self._store.requeue([trial.digest])
+        self._store.fail(trial.digest, error, final=final)
+
+    def on_elsewhere(self, states: Mapping[str, str]) -> None:
+        """Nothing: it was read from the store."""
 
 
 class Listeners:
@@ -56,3 +59,8 @@ class Listeners:
         """See Listener."""
         for listener in self._listeners:
             listener.on_failure(trial, error, final)
+
+    def on_elsewhere(self, states: Mapping[str, str]) -> None:
+        """See Listener."""
+        for listener in self._listeners:
+            listener.on_elsewhere(states)

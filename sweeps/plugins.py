@@ -6,7 +6,7 @@ so that workers on other machines, later launches and reports run and know exact
 
 import json
 import logging
-import os
+import secrets
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -81,7 +81,7 @@ def keep(out: Path) -> tuple[Path, ...]:
 def _kept(plugin: Plugin, path: Path) -> Path:
     if not path.exists() or path.read_bytes() != plugin.source:
         path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
+        unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}.unfinished")
         unfinished.write_bytes(plugin.source)
         unfinished.replace(path)
     return path

@@ -19,7 +19,7 @@ from sngan.results import Evaluation, Outcome
 from sweeps.board import Board
 from sweeps.progress_tables import STYLES, counts_line, header, legend, matrix, terminal, trial_name
 from sweeps.study import PlannedTrial
-from sweeps.wording import duration, short_number
+from sweeps.wording import counted, duration, short_number
 
 _FRAMES_PER_S = 2  # a redraw costs some milliseconds of a core that a trial could use
 _LINE_EVERY_S = 15.0  # without a terminal: at most one line in between finished trials
@@ -37,6 +37,7 @@ class View:
     ----------
     board : what is known at the start; the view keeps it up to date.
     title, folder : what runs, and where its results go.
+    values : headline scores by digest, from the store, for trials that other launches run.
     """
 
     def __init__(
@@ -45,12 +46,14 @@ class View:
         *,
         title: str,
         folder: str,
+        values: Callable[[], Mapping[str, float]] = dict,
         console: Console | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.board = board
         self.title = title
         self.folder = folder
+        self._values = values
         self.clock = clock
         self.started_at = clock()
         self.last_line_at = self.started_at
@@ -65,13 +68,14 @@ class View:
     def __getstate__(self) -> dict[str, Any]:
         """Everything but terminal, lock and log handler: Tune pickles its callbacks."""
         kept = dict(self.__dict__)
-        for name in ("_console", "_live", "_lock", "_log"):
+        for name in ("_console", "_live", "_lock", "_log", "_values"):
             kept.pop(name)
         return kept
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
         self.__dict__.update(state)
         self._console = self._live = self._log = None
+        self._values = dict
         self._lock = threading.RLock()
 
     def __enter__(self) -> Self:
@@ -130,6 +134,12 @@ class View:
             last = lines[-1].rstrip(".") if lines else "no message"
             what = "failed" if final else "lost an attempt and is tried again"
             self._tell(f"{trial_name(trial)} {what}: {last}", "failed" if final else "running")
+
+    def on_elsewhere(self, states: Mapping[str, str]) -> None:
+        """Other launches have ended trials of this study."""
+        with self._lock:
+            self.board.end_elsewhere(states, self._values())
+            self._tell(f"{counted(len(states), 'trial')} ended in other launches of this study", "running")
 
     def _tell(self, text: str, state: str) -> None:
         """An event: below the matrix, or a line of its own with counter and ETA."""

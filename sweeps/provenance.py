@@ -114,6 +114,6 @@ def hide_credentials(text: str) -> str:
     return re.sub(r"(?i)(\w*(?:pass|secret|token|key)\w*)=[^&\s'\"]+", r"\1=***", text)
 
 
-def command_line(arguments: Sequence[str]) -> list[str]:
-    """The launch command with these arguments, as it is typed."""
-    return ["python", "-m", "sweeps.launch", *arguments]
+def command_line(arguments: Sequence[str], program: str = "sweeps.launch") -> list[str]:
+    """The command with these arguments, as it is typed."""
+    return ["python", "-m", program, *arguments]

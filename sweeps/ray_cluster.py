@@ -8,6 +8,7 @@ import signal
 import socket
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
@@ -23,6 +24,7 @@ from sweeps.signals import interrupt, signals_handled
 
 _OBJECT_STORE_BYTES = 100 * 2**20  # results are small; Ray's minimum is 75 MB
 _CONNECT_TIMEOUT_S = 10
+_NODES_TIMEOUT_S = 60
 _STDERR = 2  # a signal handler writes to it directly: sys.stderr may be amid a write of its own
 _LONGEST_SOCKET_FOLDER = 40  # characters; Ray adds 60 for its sockets, which end at 107
 
@@ -119,6 +121,7 @@ def connect(options: EngineOptions, scratch: Path) -> None:
     if options.address != "none":
         check_address(options.address)
         ray.init(address=options.address, log_to_driver=False, logging_level=logging.ERROR)
+        _wait_for_nodes(int(os.environ.get("SNGAN_RAY_NODES") or 1))
         return
     os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # else Ray writes a token into the home folder
     ray.init(
@@ -131,6 +134,13 @@ def connect(options: EngineOptions, scratch: Path) -> None:
         log_to_driver=False,
         logging_level=logging.ERROR,
     )
+
+
+def _wait_for_nodes(number: int) -> None:
+    """Wait until so many machines have joined, for a minute at most; those that come later are used, too."""
+    deadline_s = time.monotonic() + _NODES_TIMEOUT_S
+    while sum(node["Alive"] for node in ray.nodes()) < number and time.monotonic() < deadline_s:
+        time.sleep(0.2)
 
 
 def check_address(address: str) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from sweeps.claims import Verdict, judge, rule_of
+from sweeps.filesystems import locked
 from sweeps.measures import MEASURES, CourseMeasure, measure_table
 from sweeps.provenance import PACKAGE, versions
 from sweeps.records import StudyRecords
@@ -45,6 +46,18 @@ def conclude(store: ResultStore, study: Study, preset: Preset, out: Path) -> tup
     page = report_writer()(records, verdicts, storage_dir=out, folder=folder)
     (folder / _FINGERPRINT).write_text("\n".join([state, *_files(folder)]))
     return page, verdicts
+
+
+def concluded(store: ResultStore, study: Study, preset: Preset, out: Path) -> tuple[Path, Sequence[Verdict]]:
+    """The report's page and the verdicts, written now unless they are up to date. Of several launches that end at the
+    same time one writes, and the others wait for it.
+    """
+    folder = report_folder(out, study, preset)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with locked(folder.with_name(f".{folder.name}.lock")):
+        if is_current(store, study, preset, out):
+            return folder / "index.html", store.verdicts(study.name, preset.name)
+        return conclude(store, study, preset, out)
 
 
 def judge_study(records: StudyRecords) -> list[Verdict]:

@@ -22,6 +22,7 @@ from typing import Any, TypeGuard
 
 import numpy as np
 import optuna
+from filelock import FileLock
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 from optuna.importance import FanovaImportanceEvaluator
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
@@ -55,6 +56,11 @@ def open_memory(file: Path | None) -> Iterator[Storage]:
     if file is None:
         yield optuna.storages.InMemoryStorage()
         return
+    with FileLock(file.with_name(f".{file.name}.lock")):  # launches that share a study tell it the same
+        yield from _memory_in(file)
+
+
+def _memory_in(file: Path) -> Iterator[Storage]:
     try:
         storage = optuna.storages.RDBStorage(
             f"sqlite:///{file}", engine_kwargs={"connect_args": {"timeout": _BUSY_TIMEOUT_S}}

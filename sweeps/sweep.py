@@ -1,10 +1,11 @@
 """A launch from plan to report: runs what is missing, remembers it, judges it."""
 
+import contextlib
 import dataclasses
 import os
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,19 +14,20 @@ from sngan.errors import InputError
 from sngan.inputs import describe_inputs
 from sweeps import plugins, provenance
 from sweeps.board import Board
+from sweeps.claiming import StoreClaims, claiming
 from sweeps.claims import Verdict
 from sweeps.costs import CostEstimate, estimate
 from sweeps.engine import EngineOptions, EngineResult, machine_gpus, num_slots, run, starting
-from sweeps.exclusive import only_launch
 from sweeps.listeners import Listeners, StoreWriter
 from sweeps.progress import View
-from sweeps.reporting import conclude, is_current, report_folder
+from sweeps.reporting import concluded, is_current
 from sweeps.scores import refuse_mixtures
 from sweeps.searching import Searches
 from sweeps.store import ResultStore, TrialState, open_store
 from sweeps.study import PlannedTrial, Preset, Study
 from sweeps.tracking import Mirrored
 from sweeps.until_decided import Candidates, Rounds, UntilDecided
+from sweeps.writable import check_writable
 
 if TYPE_CHECKING:
     from sweeps.engine import Started
@@ -111,30 +113,29 @@ def launch(sweep: Sweep, say: Callable[[str], None]) -> Ending:
     """Run what is missing of a sweep, then judge and report it. `say` gets lines for the user.
 
     Launching again runs only what is missing; with nothing missing and the report up to date, it changes nothing.
+    Other launches may share the study: each trial is run by one of them, and all end when everything has a result.
     Raises InputError for whatever the user can mend.
     """
     check_writable(sweep.out)
-    with open_store(sweep.database) as store, only_launch(sweep.out, store, sweep.name):
+    with open_store(sweep.database) as store, claiming(store, store.folder or sweep.out, _about(sweep)) as claims:
         sweep = sweep.proposed(store)
+        claims.bury()
         refuse_mixtures(store.trials(*sweep.key), sweep.trials)
         rounds = _rounds(sweep, store)
         missing = missing_trials(sweep, store.known_states(sweep.planned))
         if missing:
-            return _run_missing(sweep, store, missing, rounds, say)
+            return _run_missing(sweep, store, claims, missing, rounds, say)
         store.register(*sweep.key, _description(sweep), sweep.trials)
         if rounds is not None:
             rounds.remember()
             if missing := rounds.further():
                 say(rounds.said)
-                return _run_missing(sweep.with_more(missing), store, missing, rounds, say)
-        verdicts: Sequence[Verdict]
-        if is_current(store, sweep.study, sweep.preset, sweep.out):
-            page = report_folder(sweep.out, sweep.study, sweep.preset) / "index.html"
-            verdicts = store.verdicts(*sweep.key)
-        else:
-            with Mirrored(sweep.mlflow, store, sweep.study, sweep.preset.name, sweep.out) as mirror:
-                mirror.begin()
-                page, verdicts = conclude(store, sweep.study, sweep.preset, sweep.out)
+                return _run_missing(sweep.with_more(missing), store, claims, missing, rounds, say)
+        with contextlib.ExitStack() as stack:
+            if not is_current(store, sweep.study, sweep.preset, sweep.out):
+                mirror = Mirrored(sweep.mlflow, store, sweep.study, sweep.preset.name, sweep.out)
+                stack.enter_context(mirror).begin()
+            page, verdicts = concluded(store, sweep.study, sweep.preset, sweep.out)
         nothing = EngineResult(finished=frozenset(), failed={}, interrupted=False)
         return _ending(sweep, (), nothing, report=page, verdicts=verdicts, why=rounds.said if rounds else "")
 
@@ -152,21 +153,32 @@ def _rounds(sweep: Sweep, store: ResultStore) -> Rounds | None:
     return Rounds(store, sweep.study, sweep.preset, candidates, max_s=sweep.until.max_s, expected_s=expected_s)
 
 
+def _about(sweep: Sweep) -> str:
+    """The launch, as others are told of it."""
+    return (
+        f"{sweep.name}, process {os.getpid()} on {provenance.host_name()} since {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+    )
+
+
 def _run_missing(
     sweep: Sweep,
     store: ResultStore,
+    claims: StoreClaims,
     missing: Sequence[PlannedTrial],
     rounds: Rounds | None,
     say: Callable[[str], None],
 ) -> Ending:
     say(f"{len(missing)} of {len(sweep.planned)} trials to run; preparing the data ...")
+    for other in claims.others([trial.digest for trial in missing]):
+        say(f"Shared with another launch: {other}.")
     with starting(sweep.engine) as started:
-        return _run_started(sweep, store, missing, rounds, say, started)
+        return _run_started(sweep, store, claims, missing, rounds, say, started)
 
 
 def _run_started(
     sweep: Sweep,
     store: ResultStore,
+    claims: StoreClaims,
     missing: Sequence[PlannedTrial],
     rounds: Rounds | None,
     say: Callable[[str], None],
@@ -181,7 +193,7 @@ def _run_started(
     if rounds is not None:
         rounds.remember()
     store.set_provenance(*sweep.key, {**about, "inputs": inputs, **plugins.described()})
-    store.requeue(sweep.planned)
+    store.requeue(sweep.planned, claims.holder)
     estimated = estimate(sweep.trials, store.expected_costs(), device=device_kind(sweep.engine))
     with Mirrored(sweep.mlflow, store, sweep.study, sweep.preset.name, sweep.out) as mirror:
         with _view(sweep, store, estimated) as view:
@@ -190,7 +202,7 @@ def _run_started(
                 later = _further_seeds(sweep, store, view.board, rounds, say)
             engine = dataclasses.replace(sweep.engine, plugins=plugins.keep(sweep.out))
             listeners = Listeners(StoreWriter(store), view, mirror)
-            result = run(in_order(missing, estimated), engine, listeners, then=later, started=started)
+            result = run(in_order(missing, estimated), engine, listeners, then=later, started=started, claims=claims)
         sweep, states = sweep.proposed(store), store.states(*sweep.key)
         sweep = sweep.with_more(rounds.begun if rounds else ())
         left = missing_trials(sweep, states)
@@ -198,10 +210,11 @@ def _run_started(
             left = rounds.further()
             sweep = sweep.with_more(left)
         if result.interrupted and left:
-            store.requeue(trial.digest for trial in left if trial.digest in states.keys() - result.failed.keys())
+            ours = (trial.digest for trial in left if trial.digest in states.keys() - result.failed.keys())
+            store.requeue(ours, claims.holder)
             mirror.hurried = True
             return _ending(sweep, left, result, report=None)
-        page, verdicts = conclude(store, sweep.study, sweep.preset, sweep.out)
+        page, verdicts = concluded(store, sweep.study, sweep.preset, sweep.out)
     why = "" if rounds is None or left else rounds.said
     return _ending(sweep, left, result, report=page, verdicts=verdicts, mlflow_page=mirror.page, why=why)
 
@@ -297,17 +310,6 @@ def device_kind(options: EngineOptions) -> str:
     return "cuda" if machine_gpus(options) and options.gpus_per_trial != 0 else "cpu"
 
 
-def check_writable(folder: Path) -> None:
-    """Create the folder of results and try it. Raises InputError where nothing can be written."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder) as file:
-            file.write(os.urandom(4096))
-    except OSError as error:
-        reason = "it is a file, not a folder" if folder.is_file() else error.strerror or error
-        raise InputError(f"cannot write results to {folder}: {reason}.\nChoose another folder with --out.") from error
-
-
 def _description(sweep: Sweep) -> dict[str, Any]:
     """The study and preset as JSON values, as they were when it was launched."""
     preset = dataclasses.asdict(sweep.preset)
@@ -331,4 +333,9 @@ def _view(sweep: Sweep, store: ResultStore, estimated: CostEstimate) -> View:
         slots=num_slots(sweep.engine),
         to_come=sweep.to_come,
     )
-    return View(board, title=f"{sweep.study.name} {sweep.preset.name}", folder=str(sweep.out))
+    return View(
+        board,
+        title=f"{sweep.study.name} {sweep.preset.name}",
+        folder=str(sweep.out),
+        values=lambda: store.newest_values(*sweep.key, sweep.preset.headline),
+    )

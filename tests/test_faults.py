@@ -16,7 +16,6 @@ from filelock import FileLock
 
 from sweeps.commands.options import database_url
 from sweeps.compare import compare
-from sweeps.exclusive import only_launch
 from sweeps.store import open_store
 from sweeps.store.schema import VERSION_TABLE
 from sweeps.study import STUDIES
@@ -207,13 +206,34 @@ def program(process: psutil.Process) -> str:
         return ""
 
 
-def test_a_second_launch_into_the_same_folder_is_refused(start: Start, tmp_path: Path) -> None:
-    with open_store(database_url(tmp_path)) as store, only_launch(tmp_path, store, f"{STUDY}-{LABEL}"):
-        code, _, err = ended(start(*SWEEP, out=tmp_path))
-    assert code == 2
-    assert "already running in" in err
-    assert f"process {os.getpid()} on " in err
-    assert not (tmp_path / "checkpoints").exists()
+def attempts(out: Path) -> list[int]:
+    """How often each trial was begun."""
+    with sqlite3.connect(out / "results.db") as database:
+        return [number for (number,) in database.execute("SELECT count(*) FROM attempts GROUP BY trial")]
+
+
+@pytest.mark.thorough
+def test_two_launches_share_a_study(start: Start, tmp_path: Path, uninterrupted: Path) -> None:
+    launches = [start(*SWEEP, "--engine", "in-process", out=tmp_path) for _ in range(2)]
+    for process in launches:
+        code, out, err = ended(process)
+        assert (code, err) == (0, "")
+        assert "Report: " in out
+    assert attempts(tmp_path) == [1, 1, 1, 1]
+    assert not differences(uninterrupted, tmp_path)
+    assert not list(tmp_path.glob(".launch-*"))
+
+
+@pytest.mark.thorough
+def test_a_launch_takes_over_from_one_that_was_killed(start: Start, tmp_path: Path, uninterrupted: Path) -> None:
+    first = start(*SWEEP, "--engine", "in-process", out=tmp_path)
+    wait_for_evaluations(first, tmp_path, 2)
+    second = start(*SWEEP, "--engine", "in-process", out=tmp_path)
+    wait_for_evaluations(first, tmp_path, 6)
+    kill_all(first.pid)
+    code, _, err = ended(second)
+    assert (code, err) == (0, "")
+    assert not differences(uninterrupted, tmp_path)
 
 
 def test_sigterm_while_everything_is_still_being_imported_is_a_clean_stop(start: Start, tmp_path: Path) -> None:

@@ -39,6 +39,17 @@ def open_dataset(
     return open_entry(DATASETS[name], cache_dir=cache_dir, data_dir=data_dir, progress=progress)
 
 
+def find_dataset(name: str, cache_dir: Path) -> Dataset:
+    """The data set called `name`, as it is prepared in `cache_dir`. Raises InputError where it is not."""
+    if is_user_set(name):
+        return _open_user_set(name, cache_dir)
+    entry = DATASETS[name]
+    folder = datasets_dir(cache_dir) / f"{entry.name}-{entry.version}"
+    if not is_prepared(folder):
+        raise InputError(f"data set {name} is not prepared in {cache_dir}.")
+    return open_prepared(folder)
+
+
 def open_entry(
     entry: DatasetEntry, *, cache_dir: Path, data_dir: Path | None = None, progress: Progress | None = None
 ) -> Dataset:

@@ -52,21 +52,37 @@ class InceptionWeights:
 
 
 def find_weights(explicit: Path | None) -> InceptionWeights:
-    """The weights from the first place that has them.
+    """The weights from the first place that has them, else downloaded.
 
     Raises InputError when `explicit` is given and absent, when the file found is not the right network, and when
     there is no file anywhere and the download fails.
     """
+    try:
+        path = local_weights(explicit)
+    except _NoWeightsError:
+        path = _official_file()
+        _download(path)
+    return read_weights(path)
+
+
+def local_weights(explicit: Path | None) -> Path:
+    """The file of the weights on this machine. Raises InputError where there is none."""
     if explicit is not None:
         if not explicit.is_file():
             raise InputError(f"there is no Inception weights file {str(explicit)!r}.")
-        return read_weights(explicit)
-    cached = Path(torch.hub.get_dir()) / "checkpoints" / OFFICIAL_FILE
-    for path in (cached, _extra_file()):
+        return explicit
+    for path in (_official_file(), _extra_file()):
         if path is not None and path.is_file():
-            return read_weights(path)
-    _download(cached)
-    return read_weights(cached)
+            return path
+    raise _NoWeightsError("the Inception weights are not on this machine.")
+
+
+class _NoWeightsError(InputError):
+    """Nothing was named, and nothing is where it is looked for."""
+
+
+def _official_file() -> Path:
+    return Path(torch.hub.get_dir()) / "checkpoints" / OFFICIAL_FILE
 
 
 def _extra_file() -> Path | None:

@@ -2,11 +2,13 @@
 
 import contextlib
 import json
+import logging
 import re
 import sqlite3
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import (
@@ -16,11 +18,17 @@ from sqlalchemy.exc import (
     IntegrityError,
     InterfaceError,
     NotSupportedError,
+    OperationalError,
     ProgrammingError,
 )
 
 from sngan.errors import InputError, unknown
+from sweeps.filesystems import file_system, is_network
 
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+PATIENCE_S = 60  # below the time of a lease (sweeps.claiming)
+_PAUSE_S = 1.0
 BUSY_TIMEOUT_S = 30
 CONNECT_TIMEOUT_S = 10
 DRIVERS = {
@@ -123,6 +131,11 @@ def _to_json(value: object) -> str:
 
 def _prepare_folder(url: URL, *, create: bool) -> None:
     path = Path(str(url.database))
+    if is_network(kind := file_system(path)):
+        raise InputError(
+            f"SQLite cannot be shared over a network, and {path} lies on a file system of kind {kind}.\n"
+            "Give a PostgreSQL server with --database postgresql://..., or a file on a disk of this machine."
+        )
     if not create:
         if not path.exists():
             raise InputError(f"there is no database at {path}.\nGive another place, or launch a study first.")
@@ -162,6 +175,26 @@ def transaction(engine: Engine, *, write: bool) -> Iterator[Connection]:
             yield connection
 
 
+class UnreachableError(InputError):
+    """A server that does not answer, or has ended the connection."""
+
+
+def patiently(function: Callable[[], T]) -> T:
+    """What `function` gives, called again while the database's server is unreachable, for up to a minute."""
+    deadline_s = time.monotonic() + PATIENCE_S
+    told = False
+    while True:
+        try:
+            return function()
+        except UnreachableError as error:
+            if time.monotonic() > deadline_s:
+                raise
+            if not told:
+                logger.warning("%s\nTrying again for %d s.", str(error).partition("\n")[0], PATIENCE_S)
+            told = True
+            time.sleep(_PAUSE_S)
+
+
 @contextlib.contextmanager
 def explained(url: URL, *, opening: bool = False) -> Iterator[None]:
     """Errors of the database as InputError; errors of our own statements stay what they are.
@@ -178,7 +211,9 @@ def explained(url: URL, *, opening: bool = False) -> Iterator[None]:
         privilege = getattr(original, "sqlstate", None) == "42501"
         if isinstance(error, _OURS) and not (opening or privilege):
             raise
-        raise InputError(_message(url, original)) from None
+        away = error.connection_invalidated or (isinstance(error, OperationalError) and not is_sqlite(url))
+        kind = UnreachableError if away and not opening else InputError
+        raise kind(_message(url, original)) from None
 
 
 def _message(url: URL, original: BaseException | None) -> str:

@@ -2,10 +2,11 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import pandas as pd
 from sqlalchemy import Connection, Engine, select
@@ -13,11 +14,13 @@ from sqlalchemy import Connection, Engine, select
 from sngan.results import Evaluation, Outcome
 from sweeps.claims import Verdict
 from sweeps.looks import Looks
-from sweeps.store import frames, planning, schema, writes
-from sweeps.store.connect import connect, explained, is_sqlite, parse_url, shown, transaction
+from sweeps.store import frames, leases, planning, schema, writes
+from sweeps.store.connect import connect, explained, is_sqlite, parse_url, patiently, shown, transaction
 from sweeps.store.tables import StudyRow, StudyTrialRow, TrialRow, TrialState, VerdictRow
-from sweeps.store.writer_lock import only_writer
 from sweeps.study import PlannedTrial
+
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
 
 
 def open_store(url: str, *, create: bool = True) -> "ResultStore":
@@ -45,7 +48,8 @@ class ResultStore:
     """The truth about every trial; made by `open_store`. A context manager that closes its connections.
 
     Every method is one transaction. Any thread may read while another one writes; a reader sees one state.
-    Writing is for the driver. Methods raise InputError where the database fails (disk full, server gone).
+    Writing is for drivers. Methods raise InputError where the database fails (disk full, server gone); a server that
+    went away is waited for, for up to a minute.
     Changing a trial or study that was never registered raises LookupError; reading one gives empty results.
 
     A completed or diverged trial never changes again: `record`, `fail` and `requeue` leave it as it is, and
@@ -66,12 +70,10 @@ class ResultStore:
         url = self._engine.url
         return Path(str(url.database)).parent if is_sqlite(url) else None
 
-    def only_writer(self, about: str) -> contextlib.AbstractContextManager[None]:
-        """Hold a server's lock against other launches; `about` is told to them. Nothing for SQLite.
-
-        Raises InputError where another launch holds it.
-        """
-        return only_writer(self._engine, about)
+    def server_time(self) -> datetime | None:
+        """The clock of the database's server; None for a file, which has none."""
+        with self._read() as connection:
+            return None if is_sqlite(self._engine.url) else leases.now(connection)
 
     def close(self) -> None:
         """Close all connections."""
@@ -94,13 +96,11 @@ class ResultStore:
         in `trials` stay; a cell that was planned with another config before now means the new one.
         description : plain values for JSON; "question" is shown by `studies`.
         """
-        with self._write() as connection:
-            planning.register(connection, study, preset, description, trials)
+        self._write(planning.register, study, preset, description, trials)
 
     def set_provenance(self, study: str, preset: str, provenance: Mapping[str, Any]) -> None:
         """Remember what the newest launch came from, and its start: provenance["started"], else now."""
-        with self._write() as connection:
-            planning.set_provenance(connection, study, preset, provenance)
+        self._write(planning.set_provenance, study, preset, provenance)
 
     def provenance(self, study: str, preset: str) -> dict[str, Any]:
         """What the newest launch came from; empty before the first."""
@@ -110,8 +110,7 @@ class ResultStore:
 
     def plan_looks(self, study: str, preset: str, looks: Looks) -> Looks:
         """Remember at which numbers of seeds a registered study is judged; return what holds: an earlier plan stays."""
-        with self._write() as connection:
-            return planning.plan_looks(connection, study, preset, looks)
+        return self._write(planning.plan_looks, study, preset, looks)
 
     def looks(self, study: str, preset: str) -> Looks | None:
         """At which numbers of seeds the study is judged, None where it is judged once."""
@@ -132,10 +131,32 @@ class ResultStore:
 
     # Running
 
-    def requeue(self, digests: Iterable[str]) -> None:
-        """Queue those trials again that are running (their driver died) or failed; other states stay."""
-        with self._write() as connection:
-            writes.requeue(connection, digests)
+    def claim(self, digests: Sequence[str], number: int, *, holder: str, about: str, lease_s: float) -> list[str]:
+        """Lease the first `number` of these trials that are to be run and that nobody else holds; return them.
+
+        holder : a name of the launch that no other has. about : the launch in words, for whoever finds them taken.
+        lease_s : seconds after which the lease means nothing, unless it is renewed; by the clock of the database.
+        """
+        return self._write(leases.claim, digests, number, holder=holder, about=about, lease_s=lease_s)
+
+    def renew(self, holder: str, lease_s: float) -> set[str]:
+        """Extend every lease of a holder; return the trials that it still has. Others have been taken over."""
+        return self._write(leases.renew, holder, lease_s)
+
+    def release(self, holder: str) -> None:
+        """Give back every trial that a holder has."""
+        self._write(leases.release_all, holder)
+
+    def leased(self, digests: Iterable[str]) -> dict[str, tuple[str, str]]:
+        """Trial -> (holder, the launch in words), for those of the trials that somebody holds now."""
+        with self._read() as connection:
+            return {trial: (holder, about) for trial, holder, about, _ in leases.valid(connection, digests)}
+
+    def requeue(self, digests: Iterable[str], holder: str = "") -> None:
+        """Queue those trials again that are running (their driver died) or failed; other states stay, and so does what
+        anybody but `holder` has leased.
+        """
+        self._write(leases.requeue, set(digests), holder)
 
     def start_attempt(self, digest: str, *, host: str, device: str, versions: Mapping[str, str]) -> None:
         """Begin an attempt. The trial is running now; an attempt that is still open ends."""
@@ -143,8 +164,7 @@ class ResultStore:
 
     def start_attempts(self, digests: Iterable[str], *, host: str, device: str, versions: Mapping[str, str]) -> None:
         """Begin an attempt at each of many trials in one transaction."""
-        with self._write() as connection:
-            writes.start_attempts(connection, digests, host, device, versions)
+        self._write(writes.start_attempts, list(digests), host, device, versions)
 
     def record(self, digest: str, evaluation: Evaluation) -> None:
         """Store an evaluation: scores, diagnostics, spectra, sample grid, costs so far. Again, it changes nothing.
@@ -160,9 +180,13 @@ class ResultStore:
 
         The same as `record` and `finish` one by one, and many times as fast: for imports and for rebuilding a store.
         """
-        with self._write() as connection:
-            writes.record(connection, evaluations)
-            writes.finish(connection, outcomes)
+        given, ended = list(evaluations), list(outcomes)
+
+        def write(connection: Connection) -> None:
+            writes.record(connection, given)
+            writes.finish(connection, ended)
+
+        self._write(write)
 
     def finish(self, digest: str, outcome: Outcome) -> None:
         """Give the trial its result and end its attempt. Of two outcomes the first stays.
@@ -172,10 +196,9 @@ class ResultStore:
         """
         self.record_many((), [(digest, outcome)])
 
-    def fail(self, digest: str, error: str) -> None:
-        """End the trial's attempt with `error`; the trial is failed, which is not a result."""
-        with self._write() as connection:
-            writes.fail(connection, digest, error)
+    def fail(self, digest: str, error: str, *, final: bool = True) -> None:
+        """End the trial's attempt with `error`; the trial is failed, which is not a result, or tried again."""
+        self._write(writes.fail, digest, error, final=final)
 
     # Results
 
@@ -237,8 +260,7 @@ class ResultStore:
     def record_verdicts(self, study: str, preset: str, verdicts: Sequence[Verdict]) -> None:
         """Replace the study's verdicts. Intervals that are not finite are stored as absent."""
         rows = [dataclasses.asdict(verdict) for verdict in verdicts]
-        with self._write() as connection:
-            writes.replace_verdicts(connection, study, preset, rows)
+        self._write(writes.replace_verdicts, study, preset, rows)
 
     def verdicts(self, study: str, preset: str) -> list[Verdict]:
         """The verdicts recorded last, in their order."""
@@ -268,12 +290,18 @@ class ResultStore:
         with self._read() as connection:
             return frames.costs(connection)
 
-    @contextlib.contextmanager
-    def _write(self) -> Iterator[Connection]:
-        with transaction(self._engine, write=True) as connection:
-            yield connection
+    def _write(
+        self, function: Callable[Concatenate[Connection, Given], Result], *given: Given.args, **named: Given.kwargs
+    ) -> Result:
+        """Call `function` in a transaction, again where a server went away meanwhile: no call does harm twice."""
+
+        def write() -> Result:
+            with transaction(self._engine, write=True) as connection:
+                return function(connection, *given, **named)
+
+        return patiently(write)
 
     @contextlib.contextmanager
     def _read(self) -> Iterator[Connection]:
-        with transaction(self._engine, write=False) as connection:
-            yield connection
+        with contextlib.ExitStack() as stack:
+            yield patiently(lambda: stack.enter_context(transaction(self._engine, write=False)))

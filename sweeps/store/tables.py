@@ -255,6 +255,21 @@ class ChecksumRow(Base):
     checksum: Mapped[str] = mapped_column(String)
 
 
+class LeaseRow(Base):
+    """Who runs an unfinished trial, until when; a lease whose time is over means nothing (sweeps.store.leases).
+
+    holder : a launch, by a name that no other has. about : that launch in words.
+    """
+
+    __tablename__ = "leases"
+    __table_args__ = (Index(None, "holder"), {"sqlite_with_rowid": False})
+
+    trial: Mapped[str] = _trial_reference()
+    holder: Mapped[str] = mapped_column(Name)
+    about: Mapped[str] = mapped_column(Text)
+    expires: Mapped[datetime]
+
+
 class LooksRow(Base):
     """At which numbers of seeds a study is judged (sweeps.looks.Looks), fixed before the first look; or no row."""
 

@@ -22,8 +22,10 @@ from sweeps.store.tables import (
     ChecksumRow,
     DiagnosticRow,
     EvaluationRow,
+    LeaseRow,
     SampleRow,
     SpectrumRow,
+    StudyRow,
     TrialRow,
     TrialState,
     VerdictRow,
@@ -174,6 +176,7 @@ def _end(connection: Connection, outcomes: Mapping[str, Outcome]) -> None:
         return
     # An earlier attempt whose checkpoint was lost may have come further than the one that counts.
     ends = [{"_digest": digest, "_update": outcome.update} for digest, outcome in outcomes.items()]
+    connection.execute(delete(LeaseRow).where(LeaseRow.trial.in_(list(outcomes))))
     for row in (EvaluationRow, DiagnosticRow, SpectrumRow, SampleRow):
         beyond = (row.trial == bindparam("_digest"), row.update > bindparam("_update"))
         connection.execute(delete(table_of(row)).where(*beyond), ends)
@@ -196,17 +199,24 @@ def _end(connection: Connection, outcomes: Mapping[str, Outcome]) -> None:
     _set_trials(connection, rows)
 
 
-def fail(connection: Connection, digest: str, error: str) -> None:
-    """Mark an unfinished trial as failed and end its attempts with `error`."""
+def fail(connection: Connection, digest: str, error: str, *, final: bool) -> None:
+    """End the attempts at an unfinished trial with `error`: it is failed and nobody's, or queued again."""
     state = lock(connection, [digest])[digest]
     text = clean(error) or "unknown error"
     _close_attempts(connection, [digest], text)
+    if final:
+        connection.execute(delete(LeaseRow).where(LeaseRow.trial == digest))
     if not state.finished:
-        _set_trials(connection, [{"_digest": digest, "state": TrialState.FAILED.value, "error": text}])
+        after = TrialState.FAILED if final else TrialState.QUEUED
+        _set_trials(connection, [{"_digest": digest, "state": after.value, "error": text if final else ""}])
 
 
 def replace_verdicts(connection: Connection, study: str, preset: str, rows: Sequence[Mapping[str, Any]]) -> None:
     """Replace all verdicts of a study by `rows` (the fields of Verdict), in their order."""
+    # Two launches that judge at the same time would both delete, and then both insert.
+    connection.execute(
+        select(StudyRow.study).where(StudyRow.study == study, StudyRow.preset == preset).with_for_update()
+    )
     connection.execute(delete(VerdictRow).where(VerdictRow.study == study, VerdictRow.preset == preset))
     numbers = ("effect", "low", "high", "level", "p_value")
     for position, row in enumerate(rows):

@@ -4,5 +4,6 @@ from sweeps.tracking.mirror import Mirror as Mirror
 from sweeps.tracking.mirror import Mirrored as Mirrored
 from sweeps.tracking.mirror import check_uri as check_uri
 from sweeps.tracking.mirror import default_uri as default_uri
+from sweeps.tracking.server import check_reachable as check_reachable
 from sweeps.tracking.source import SyncReport as SyncReport
 from sweeps.tracking.view import ui_command as ui_command

@@ -8,7 +8,7 @@ import logging
 import shlex
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
@@ -150,6 +150,8 @@ class Mirror:
                 held = True
             with self._lock:
                 self._agreement.bring(live=live)
+        except _BusyError:  # another launch of the study sends for both
+            return held, interval_s
         except Exception as error:
             logger.debug("sync failed", exc_info=True)
             self._failed(self._reason(error))
@@ -198,9 +200,13 @@ class Mirror:
         try:
             self._file_lock.acquire(timeout=0)
         except Timeout:
-            raise InputError(
+            raise _BusyError(
                 f"another process is sending {self.source.name} to MLflow.\nA running launch does so by itself."
             ) from None
+
+
+class _BusyError(InputError):
+    """Another process is the mirror of this study."""
 
 
 class Mirrored:
@@ -232,6 +238,9 @@ class Mirrored:
         """Nothing: the store is read."""
 
     def on_failure(self, trial: PlannedTrial, error: str, final: bool) -> None:
+        """Nothing: the store is read."""
+
+    def on_elsewhere(self, states: Mapping[str, str]) -> None:
         """Nothing: the store is read."""
 
     def begin(self) -> None:

@@ -14,6 +14,8 @@ from typing import Any
 
 from filelock import FileLock
 
+from sngan.errors import InputError, one_line
+from sweeps.provenance import hide_credentials
 from sweeps.tracking.records import Cell, Point
 
 # What a user has set wins. A server that does not answer must cost seconds: trying again is the mirror's business.
@@ -69,6 +71,22 @@ def create_database(mlflow: Any, uri: str) -> None:
         unfinished.unlink(missing_ok=True)
         mlflow.MlflowClient(tracking_uri=f"sqlite:///{unfinished}").search_experiments(max_results=1)
         unfinished.replace(path)
+
+
+def check_reachable(uri: str) -> bool:
+    """Whether MLflow's database is there, or its server answers. Raises InputError for one that does not.
+
+    Makes no database.
+    """
+    path = Path(uri.removeprefix("sqlite:///"))
+    if uri.startswith("sqlite:///") and not path.exists():
+        return False
+    try:
+        load().MlflowClient(tracking_uri=uri).search_experiments(max_results=1)
+    except Exception as error:
+        text = hide_credentials(f"MLflow at {uri} does not answer: {one_line(error)}")
+        raise InputError(f"{text}\nA sweep is not affected; what is missing is sent later.") from error
+    return True
 
 
 class Experiment:

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,9 @@ class Recorder:
 
     def on_failure(self, trial: PlannedTrial, error: str, final: bool) -> None:
         self.events.append(("failure", trial.seed, (error, final)))
+
+    def on_elsewhere(self, states: Mapping[str, str]) -> None:
+        self.events.append(("elsewhere", len(states), dict(states)))
 
     def told(self, seed: int) -> list[str]:
         """Names of the events of one trial, in order."""

@@ -15,7 +15,7 @@ from sngan.errors import InputError
 from sngan.results import Evaluation, Score
 from sweeps import engine_ray
 from sweeps.engine import EngineOptions, check_here, last_line, num_slots, run
-from sweeps.engine_interface import error_text, gpus_of_a_trial
+from sweeps.engine_interface import Unshared, error_text, gpus_of_a_trial
 from sweeps.signals import STOP_SIGNALS, StopRequested, interrupt, signals_handled
 from sweeps.study import PlannedTrial
 from tests.sweeps.recording import (
@@ -126,7 +126,7 @@ def test_an_error_text_ends_with_a_summary() -> None:
 
 
 def test_what_tune_saves_of_the_relay_holds_nothing() -> None:
-    relay = engine_ray._Relay(Recorder())
+    relay = engine_ray._Relay(Recorder(), Unshared())
     assert pickle.loads(pickle.dumps(relay)).__dict__ == {}
 
 

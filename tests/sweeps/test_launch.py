@@ -11,14 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from sweeps import provenance, reporting
+from sweeps import reporting
 from sweeps.commands.line import run
 from sweeps.commands.options import database_url
-from sweeps.exclusive import only_launch
 from sweeps.store import TrialState, open_store
 from sweeps.study import STUDIES, plan
 from sweeps.variation import parse_overrides, vary
-from tests.sweeps.store.samples import fresh_database
 
 TINY = ["config.updates=2", "config.evaluate_every=1", "config.batch_size=8", "config.generator_batch_size=8",
         "config.z_dim=8", "config.protocols=fid/gen600-test600-digits"]  # fmt: skip
@@ -316,23 +314,8 @@ def test_failed_trials_are_named_with_their_error_and_tried_again(line: Line, tm
     assert line("compare", "robustness", swept, tmp_path, *SET)[0] == 0
 
 
-def test_a_second_launch_into_the_same_folder_is_refused(line: Line, swept: Path) -> None:
-    with open_store(database_url(swept)) as store, only_launch(swept, store, f"robustness-{LABEL}"):
-        answer = line(*SMALL, "--out", swept)
-    assert_told(answer, "already running in", LABEL, "process ", provenance.host_name())
-    assert line(*SMALL, "--no-mlflow", "--out", swept)[0] == 0
-
-
 def test_a_comparison_with_what_was_never_launched_is_a_mistake(line: Line, swept: Path) -> None:
     assert_told(line("compare", "robustness", swept, swept), "robustness quick was never launched", LABEL)
-
-
-def test_a_second_launch_into_the_same_database_is_refused(line: Line, swept: Path, tmp_path: Path) -> None:
-    with open_store(database_url(swept)) as store, only_launch(swept, store, "robustness-cifar10"):
-        answer = line(*SMALL, "--out", tmp_path, "--database", database_url(swept))
-    assert_told(answer, f"already running in {swept}", "robustness-cifar10, process ")
-    with open_store(database_url(swept)) as store, only_launch(swept, store, "free again"):
-        pass
 
 
 def test_a_folder_may_be_written_in_two_ways(line: Line, swept: Path) -> None:
@@ -341,17 +324,6 @@ def test_a_folder_may_be_written_in_two_ways(line: Line, swept: Path) -> None:
     code, out, err = line(*SMALL, "--no-mlflow", "--out", other, "--database", database_url(swept))
     assert (code, err) == (0, "")
     assert "Nothing to do: all 2 trials have a result." in out
-
-
-def test_a_server_lets_one_launch_write(line: Line, tmp_path: Path) -> None:
-    with fresh_database("postgresql", tmp_path) as url:
-        with open_store(url) as store, only_launch(tmp_path, store, "robustness-quick"):
-            assert_told(
-                line(*SMALL, "--out", tmp_path / "other", "--database", url),
-                "another launch writes to database", "robustness-quick, process ",
-            )  # fmt: skip
-        with open_store(url) as store, only_launch(tmp_path, store, "free again"):
-            pass
 
 
 def test_results_of_an_earlier_version_of_the_preset_are_refused_before_anything_is_trained(

@@ -15,6 +15,7 @@ from sngan.results import Outcome, RunOptions
 from sngan.trial import run_trial
 from sweeps import engine_ray
 from sweeps.engine import EngineOptions, check_here, run
+from sweeps.engine_interface import Unshared
 from sweeps.ray_worker import train_pack
 from sweeps.study import PlannedTrial
 from tests.plugin_samples import penalty, write
@@ -77,17 +78,15 @@ if not Path({str(marker)!r}).exists():
 
 
 def test_packs_fill_all_gpus_before_they_grow(tmp_path: Path) -> None:
-    digests = [f"{number}" for number in range(5)]
-    assert engine_ray._packs(digests, options(tmp_path, 2)) == [["0", "1"], ["2", "3"], ["4"]]
-    assert engine_ray._packs(digests, options(tmp_path, 8)) == [digests]
-    few = dataclasses.replace(options(tmp_path, 8), max_concurrent=3)
-    assert engine_ray._packs(digests, few) == [["0", "1", "2"], ["3", "4"]]
+    assert engine_ray._pack_size(5, options(tmp_path, 2)) == 2
+    assert engine_ray._pack_size(5, options(tmp_path, 8)) == 5
+    assert engine_ray._pack_size(5, dataclasses.replace(options(tmp_path, 8), max_concurrent=3)) == 3
 
 
 def test_a_pack_that_cannot_be_tried_again_takes_nothing_from_those_that_ended() -> None:
     """A trial of the pack raised, the others have results; then the GPU has no room for a second attempt."""
     recorder = Recorder()
-    relay = engine_ray._Relay(recorder)
+    relay = engine_ray._Relay(recorder, Unshared())
     ended, other = planned(CONFIG, 2)
     relay.expect([ended, other])
     outcome = Outcome(state="completed", update=12, reason="", train_s=1.0, evaluate_s=0.0)
@@ -97,6 +96,23 @@ def test_a_pack_that_cannot_be_tried_again_takes_nothing_from_those_that_ended()
     assert relay.finished == {ended.digest}
     assert relay.failed == {other.digest: "no room"}
     assert recorder.told(ended.seed) == ["finish"]
+
+
+def test_a_trial_that_was_given_up_here_and_begun_elsewhere_is_not_lost() -> None:
+    class TakenOver(Unshared):
+        def lost(self) -> set[str]:
+            return {given_up.digest}
+
+    (given_up,) = planned(CONFIG, 1)
+    relay = engine_ray._Relay(Recorder(), TakenOver())
+    relay._tune_stop = lambda *_: None
+    relay.failed[given_up.digest] = "no luck"
+    relay.on_step_end([])
+    assert not relay.ending
+    del relay.failed[given_up.digest]
+    relay.on_step_end([])
+    assert isinstance(relay.error, InputError)
+    assert "another launch may be running" in str(relay.error)
 
 
 def test_sharing_a_gpu_that_is_not_there_is_refused(tmp_path: Path) -> None:

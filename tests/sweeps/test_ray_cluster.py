@@ -13,6 +13,7 @@ from sngan.config import TrialConfig
 from sngan.errors import InputError
 from sweeps import engine_ray, ray_cluster
 from sweeps.engine import run, starting
+from sweeps.engine_interface import Unshared
 from sweeps.signals import StopRequested
 from tests.sweeps.recording import Recorder, endless, engine_options, planned
 
@@ -20,7 +21,7 @@ CONFIG = TrialConfig(updates=2)
 
 
 def test_the_first_signal_does_not_break_off_the_start_of_ray_and_the_second_does() -> None:
-    relay = engine_ray._Relay(Recorder())
+    relay = engine_ray._Relay(Recorder(), Unshared())
     relay.on_early_signal(signal.SIGINT, None)
     assert relay.ending
     relay.on_early_signal(signal.SIGTERM, None)

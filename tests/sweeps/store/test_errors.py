@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import event, make_url, text
+from sqlalchemy import Connection, event, make_url, text
 
 from sngan.errors import InputError
 from sweeps.store import connect, open_store
@@ -116,8 +116,30 @@ def test_a_postgresql_connection_that_was_cut_is_made_again(tmp_path: Path) -> N
         with transaction(other._engine, write=True) as connection:
             connection.execute(text("SELECT pg_terminate_backend(:number)"), {"number": number})
         assert len(store.trials(STUDY, PRESET)) == 8
-        with pytest.raises(InputError, match="terminating connection"), store._write() as connection:
-            connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+        tries: list[int] = []
+
+        def cut_once(connection: Connection) -> None:
+            tries.append(len(tries))
+            if len(tries) == 1:
+                connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+
+        store._write(cut_once)
+        assert len(tries) == 2
+
+
+def test_a_postgresql_that_stays_away_is_an_error_after_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(connect, "PATIENCE_S", 1)
+    monkeypatch.setattr(connect, "_PAUSE_S", 0.1)
+    ended = text("SELECT pg_terminate_backend(pg_backend_pid())")
+    with (
+        fresh_database("postgresql", tmp_path) as url,
+        open_store(url) as store,
+        pytest.raises(InputError, match="terminating connection"),
+    ):
+        store._write(lambda connection: connection.execute(ended))
+    assert caplog.text.count("Trying again for 1 s") == 1
 
 
 def test_a_folder_or_another_file_in_place_of_the_database(tmp_path: Path) -> None:
