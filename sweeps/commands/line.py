@@ -12,12 +12,13 @@ import click
 
 from sngan.errors import InputError, one_line, unknown
 from sweeps.commands.options import debug_option
+from sweeps.commands.readiness import doctor, prepare
 from sweeps.commands.results import compare, export, report, status, sync
 from sweeps.commands.run import study_command
 from sweeps.progress_tables import plain_table, show
 from sweeps.study import STUDIES, Preset
 
-_COMMANDS = {command.name or "": command for command in (status, report, export, sync, compare)}
+_COMMANDS = {command.name or "": command for command in (status, report, export, sync, compare, prepare, doctor)}
 USAGE = 2
 
 
@@ -83,9 +84,14 @@ def run(arguments: Sequence[str]) -> int:
     Raises KeyboardInterrupt where a stop was asked for.
     """
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    return run_command(cli, "sweeps.launch", arguments)
+
+
+def run_command(command: click.Command, program: str, arguments: Sequence[str]) -> int:
+    """Run a command of a program; return the exit code. Raises KeyboardInterrupt where a stop was asked for."""
     try:
-        result: Any = cli.main(
-            args=list(arguments), prog_name="python -m sweeps.launch", standalone_mode=False, obj=tuple(arguments)
+        result: Any = command.main(
+            args=list(arguments), prog_name=f"python -m {program}", standalone_mode=False, obj=tuple(arguments)
         )
         return result if isinstance(result, int) else 0
     except InputError as error:

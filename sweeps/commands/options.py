@@ -11,6 +11,8 @@ import click
 
 from sngan.commands.options import GivenPath
 from sngan.errors import InputError, unknown
+from sngan.places import default_cache_dir
+from sngan.results import RunOptions
 from sweeps.plugins import PLUGIN_MARK, plugins_folder, use_with_kept
 from sweeps.store import ResultStore, open_store
 from sweeps.study import STUDIES, Preset, Study
@@ -59,6 +61,26 @@ def not_empty(_context: click.Context, parameter: click.Parameter, value: str | 
 _database = click.option(
     "--database", metavar="URL", callback=not_empty, help="Results database.  [default: OUT/results.db]"
 )
+
+
+_data_dir = click.option("--data-dir", type=GivenPath(), metavar="DIR", help="Folder with a data set's official files.")
+_inception_weights = click.option(
+    "--inception-weights", type=GivenPath(), metavar="FILE", help="Weights of the Inception network."
+)
+_cache_dir = click.option(
+    "--cache-dir",
+    type=GivenPath(),
+    default=default_cache_dir,
+    show_default="~/.cache/sngan",
+    help="Prepared data sets and reference statistics.",
+)
+
+
+def input_options(command: Command) -> Command:
+    """Decorator: --data-dir, --inception-weights and --cache-dir."""
+    for option in (_cache_dir, _inception_weights, _data_dir):
+        command = option(command)
+    return command
 
 
 def place_options(command: Command) -> Command:
@@ -169,3 +191,22 @@ def split_names(text: str | None, what: str) -> list[str] | None:
     if not names:
         raise InputError(f"--{what} is empty; give names with commas between them, or leave it out.")
     return names
+
+
+def run_options(*, cache_dir: Path, data_dir: Path | None, inception_weights: Path | None, **more: Any) -> RunOptions:
+    """What the input options mean, with absolute paths; `more` : other fields. Raises InputError for a missing file."""
+    return RunOptions(
+        cache_dir=cache_dir.expanduser().absolute(),
+        data_dir=_existing(data_dir, "--data-dir"),
+        inception_weights=_existing(inception_weights, "--inception-weights"),
+        **more,
+    )
+
+
+def _existing(path: Path | None, option: str) -> Path | None:
+    if path is None:
+        return None
+    absolute = path.expanduser().absolute()
+    if not absolute.exists():
+        raise InputError(f"{option}: {absolute} does not exist.")
+    return absolute

@@ -7,16 +7,13 @@ from typing import Any
 
 import click
 
-from sngan.commands.options import GivenPath
 from sngan.errors import InputError
 from sngan.fields import require
 from sngan.inputs import check_names
-from sngan.places import default_cache_dir
-from sngan.results import RunOptions
 from sweeps import tracking
 from sweeps.commands.dry_run import tell_dry_run
 from sweeps.commands.endings import tell_ending
-from sweeps.commands.options import find_place, not_empty, place_options, split_names
+from sweeps.commands.options import find_place, input_options, not_empty, place_options, run_options, split_names
 from sweeps.engine import ENGINES, EngineOptions, check_here
 from sweeps.plugins import refuse_unchecked, use_with_kept
 from sweeps.provenance import command_line
@@ -107,23 +104,10 @@ def _run_options(command: Any) -> Any:
                 "--mlflow", metavar="URI", callback=not_empty, help="MLflow to mirror to.  [default: OUT/mlflow.db]"
             ),
             click.option("--no-mlflow", is_flag=True, help="Do not mirror to MLflow."),
-            click.option(
-                "--data-dir", type=GivenPath(), metavar="DIR", help="Folder with a data set's official files."
-            ),
-            click.option(
-                "--inception-weights", type=GivenPath(), metavar="FILE", help="Weights of the Inception network."
-            ),
-            click.option(
-                "--cache-dir",
-                type=GivenPath(),
-                default=default_cache_dir,
-                show_default="~/.cache/sngan",
-                help="Prepared data sets and reference statistics.",
-            ),
         ]
     ):
         command = option(command)
-    return command
+    return input_options(command)
 
 
 def _run(
@@ -182,7 +166,7 @@ def _run(
         trials=trials,
         out=place.out,
         database=place.database,
-        engine=_engine_options(place.out, **rest),
+        engine=_engine_options(place.out, rest),
         mlflow=None if no_mlflow else mlflow or tracking.default_uri(place.out),
         command=typed,
         searches=searches,
@@ -205,29 +189,7 @@ def _until(wanted: bool, max_seeds: int | None, max_hours: float | None) -> Unti
     return UntilDecided(max_seeds=max_seeds, max_s=None if max_hours is None else 3600 * max_hours)
 
 
-def _engine_options(
-    out: Path,
-    *,
-    cache_dir: Path,
-    data_dir: Path | None,
-    inception_weights: Path | None,
-    device: str,
-    **options: Any,
-) -> EngineOptions:
-    run = RunOptions(
-        cache_dir=cache_dir.expanduser().absolute(),
-        storage_dir=out,
-        device=device,
-        data_dir=_existing(data_dir, "--data-dir"),
-        inception_weights=_existing(inception_weights, "--inception-weights"),
-    )
-    return EngineOptions(run=run, **options)
-
-
-def _existing(path: Path | None, option: str) -> Path | None:
-    if path is None:
-        return None
-    absolute = path.expanduser().absolute()
-    if not absolute.exists():
-        raise InputError(f"{option}: {absolute} does not exist.")
-    return absolute
+def _engine_options(out: Path, options: dict[str, Any]) -> EngineOptions:
+    names = ("cache_dir", "data_dir", "inception_weights", "device")
+    run = run_options(**{name: options[name] for name in names}, storage_dir=out)
+    return EngineOptions(run=run, **{name: value for name, value in options.items() if name not in names})

@@ -1,0 +1,87 @@
+"""Commands before a launch: what a machine without internet needs is fetched elsewhere; is everything there?"""
+
+from typing import Any
+
+import click
+
+from sngan.commands.progress import measuring_bar, open_with_bar
+from sngan.config import TrialConfig
+from sngan.inputs import describe_inputs, prepare_references
+from sngan.results import RunOptions
+from sweeps import tracking
+from sweeps.commands.options import (
+    Place,
+    find_place,
+    input_options,
+    not_empty,
+    place_options,
+    run_options,
+    study_argument,
+)
+from sweeps.doctor import Needs, examine
+from sweeps.progress_tables import plain_table, show
+
+_MARKS = {"good": "ok", "doubtful": "?", "bad": "MISSING"}
+
+
+@click.command()
+@study_argument
+@place_options
+@input_options
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="CPU threads.")
+@click.option("--device", default="cpu", show_default=True, help="cpu, cuda ...")
+def prepare(threads: int, device: str, **options: Any) -> None:
+    """Fetch and prepare everything that the trials of a study read: data sets, weights, statistics of real images.
+
+    On a machine with internet, such as a cluster's login node, with a --cache-dir that the others see. They then need
+    no network.
+
+    Example: python -m sweeps.launch prepare robustness --preset cifar10 --cache-dir /shared/cache
+    """
+    place, run = _place_and_run(options, device=device, num_threads=threads)
+    config = TrialConfig.from_dict(place.preset.config)
+    open_with_bar(config.dataset, run.cache_dir, run.data_dir)
+    with measuring_bar() as progress:
+        prepare_references(config, run, progress)
+    for name, value in describe_inputs(config, run).items():
+        click.echo(f"{name.replace('_', ' ')}: {value}")
+
+
+@click.command()
+@study_argument
+@place_options
+@input_options
+@click.option("--mlflow", metavar="URI", callback=not_empty, help="MLflow to mirror to.  [default: OUT/mlflow.db]")
+@click.option("--gpus", type=click.IntRange(0), default=0, show_default=True, help="GPUs that must be here.")
+@click.pass_context
+def doctor(context: click.Context, /, mlflow: str | None, gpus: int, **options: Any) -> None:
+    """Say what a study would miss on this machine: GPUs, folders, locks, database, MLflow, data, weights, clocks, room.
+
+    Nothing is downloaded or prepared. Inside an allocation, on every node: srun --ntasks-per-node=1 python -m ...
+
+    Example: python -m sweeps.launch doctor robustness --preset cifar10 --out /shared/runs --gpus 4
+    """
+    place, run = _place_and_run(options)
+    found = examine(
+        Needs(
+            out=place.out,
+            database=place.database,
+            mlflow=mlflow or tracking.default_uri(place.out),
+            run=run,
+            config=TrialConfig.from_dict(place.preset.config),
+            gpus=gpus,
+        )
+    )
+    show(plain_table(("", "what", "found"), [[_MARKS[each.state], each.what, each.told] for each in found]))
+    for each in found:
+        if each.advice:
+            click.echo(f"{each.what}: {each.advice}")
+    bad = [each.what for each in found if each.state == "bad"]
+    click.echo("Ready." if not bad else f"Not ready: {', '.join(bad)}.")
+    context.exit(1 if bad else 0)
+
+
+def _place_and_run(options: dict[str, Any], **more: Any) -> tuple[Place, RunOptions]:
+    """Where results are, and how trials run there; `more` : fields of the latter."""
+    inputs = {name: options.pop(name) for name in ("cache_dir", "data_dir", "inception_weights")}
+    return find_place(**options), run_options(**inputs, **more)

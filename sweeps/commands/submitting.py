@@ -1,0 +1,74 @@
+"""What every submission begins with: the launch that it is for, and all that can be found wrong with it beforehand."""
+
+import contextlib
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sngan.errors import InputError, unknown
+from sweeps.commands.line import cli as launch_line
+from sweeps.commands.options import find_place
+from sweeps.commands.run import study_command
+from sweeps.study import STUDIES
+
+# Before the last @, or among the parameters.
+_PASSWORD = re.compile(r"^[\w+.-]+://[^@]*:.*@|\w*(pass|secret|token|key)\w*=", re.IGNORECASE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """The launch that a job is for. launch : its options, as typed. given : the same, as understood."""
+
+    study: str
+    preset: str
+    out: Path
+    database: str
+    launch: tuple[str, ...]
+    given: Mapping[str, Any]
+
+
+def checked(study: str, launch: tuple[str, ...], *, cpus: int, gpus: int, option: str) -> Asked:
+    """What is to be launched on machines with so many CPUs and GPUs. Raises InputError for what cannot run there.
+
+    option : how the command calls these numbers, "per-node" of --cpus-per-node.
+    """
+    if study not in STUDIES:
+        raise unknown("study", study, STUDIES)
+    context = study_command(study).make_context(f"python -m sweeps.launch {study}", list(launch))
+    given = context.params
+    for name, wanted in (("address", "none"), ("engine", "ray")):
+        if given[name] != wanted and context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            raise InputError(f"--{name} {given[name]}: the job has a Ray of its own; leave it out.")
+    if given["dry_run"]:
+        raise InputError("--dry-run of the launch is part of the one of this command.")
+    refuse_passwords({"--database": given["database"], "--mlflow": given["mlflow"]})
+    place = find_place(study, *(given[name] for name in ("preset", "overrides", "out", "database", "plugins")))
+    if (given["gpus_per_trial"] or 0) > gpus or given["trials_per_gpu"] > 1 > gpus:
+        raise InputError(f"trials ask for GPUs, and there are {gpus}; give --gpus-{option}.")
+    if given["cpus_per_trial"] > cpus:
+        raise InputError(
+            f"a trial asks for {given['cpus_per_trial']:g} CPUs, and there are {cpus}; give --cpus-{option}."
+        )
+    return Asked(
+        study=study, preset=place.preset.name, out=place.out, database=place.database, launch=launch, given=given
+    )
+
+
+def tell_plan(asked: Asked, *more: str) -> None:
+    """What would run, on standard error: the output is the script's, or the manifest's. `more` : options that win."""
+    with contextlib.redirect_stdout(sys.stderr):
+        typed = [asked.study, *asked.launch, "--dry-run", "--address", "auto", *more]
+        launch_line.main(args=typed, standalone_mode=False, obj=tuple(typed))
+
+
+def refuse_passwords(urls: dict[str, str | None]) -> None:
+    """Raise InputError for a URL with a password: others can read batch scripts, and the commands of processes."""
+    for option, url in urls.items():
+        if url is not None and _PASSWORD.search(url):
+            where = "~/.pgpass (or PGPASSFILE, PGPASSWORD)" if option == "--database" else "MLFLOW_TRACKING_PASSWORD"
+            raise InputError(f"{option} holds a password, which others could read in the script.\nPut it into {where}.")
