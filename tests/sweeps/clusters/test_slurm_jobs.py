@@ -23,6 +23,7 @@ from sweeps.store import open_store
 from sweeps.study import STUDIES
 from sweeps.variation import parse_overrides, vary
 from tests.conftest import required
+from tests.plugin_samples import SOUND
 
 STUDY = "cost"
 CHANGES = ["config.updates=60", "config.evaluate_every=10", "config.batch_size=16",
@@ -134,9 +135,35 @@ def log_of(out: Path, job: int) -> str:
     return "".join(file.read_text() for file in (out / "slurm").glob(f"{STUDY}-*-{job}*.log"))
 
 
-def test_a_study_on_three_nodes(submit: Submit, out: Path, alone: Path) -> None:
+# Loaded by every worker before its first trial: these short trials would end on the nodes that are ready first.
+MEETING = """
+import os, pathlib, time
+if "RAY_RAYLET_PID" in os.environ:  # in a worker
+    place = pathlib.Path(os.environ["MEETING_PLACE"])
+    (place / f"{os.uname().nodename}-{os.getpid()}").touch()
+    deadline = time.monotonic() + 90
+    while len(list(place.iterdir())) < int(os.environ["MEETING_OF"]) and time.monotonic() < deadline:
+        time.sleep(0.2)
+"""
+
+
+@pytest.fixture
+def meeting(out: Path) -> Iterator[list[str]]:
+    """Options of a study whose trials begin once as many workers are there as all nodes have places for."""
+    place, plugin = out.with_suffix(".meeting"), out.with_suffix(".py")
+    place.mkdir(parents=True)
+    plugin.write_text(MEETING + SOUND["penalty"])
+    variables = f"export MEETING_PLACE={place} MEETING_OF={NUM_TRIALS}"
+    yield ["--setup", variables, "--plugin", str(plugin)]
+    shutil.rmtree(place)
+    plugin.unlink()
+
+
+def test_a_study_on_three_nodes(submit: Submit, out: Path, alone: Path, meeting: list[str]) -> None:
     begun = time.monotonic()
-    job = submit("--nodes", 3, "--cpus-per-node", 2, "--gpus-per-node", 1, "--gpus-per-trial", 0, "--time", 10)
+    job = submit(
+        "--nodes", 3, "--cpus-per-node", 2, "--gpus-per-node", 1, "--gpus-per-trial", 0, "--time", 10, *meeting
+    )  # fmt: skip
     wait_for(lambda: rows(out, "SELECT 1 FROM attempts"), "the first trial", timeout_s=120)
     after_s = time.monotonic() - begun
     assert end_of(job, out) == "COMPLETED", log_of(out, job)
