@@ -72,6 +72,10 @@ def starting(options: EngineOptions) -> contextlib.AbstractContextManager["Start
     """
     if options.engine == "in-process":
         return contextlib.nullcontext()
+    from sweeps.ray_environment import keep_to_this_machine
+
+    if options.address == "none":
+        keep_to_this_machine()
     from sweeps.ray_cluster import starting as ray_starting  # importing Ray takes a second: only when trials are to run
 
     return ray_starting(options)

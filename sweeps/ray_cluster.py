@@ -123,7 +123,8 @@ def connect(options: EngineOptions, scratch: Path) -> None:
         ray.init(address=options.address, log_to_driver=False, logging_level=logging.ERROR)
         _wait_for_nodes(int(os.environ.get("SNGAN_RAY_NODES") or 1))
         return
-    os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # else Ray writes a token into the home folder
+    # In a process that had imported Ray before; else Ray would write a token into the home folder.
+    os.environ.setdefault("RAY_AUTH_MODE", "disabled")
     ray.init(
         address="local",
         num_cpus=machine_cpus(options),

@@ -1,6 +1,8 @@
 """What Ray and Tune are told by their environment, which they read when they are imported: import this before them."""
 
 import os
+import secrets
+import sys
 
 # What a user has set wins.
 _ENVIRONMENT = {
@@ -17,3 +19,15 @@ _ENVIRONMENT = {
 }
 for _name, _value in _ENVIRONMENT.items():
     os.environ.setdefault(_name, _value)
+
+
+def keep_to_this_machine() -> None:
+    """Have a Ray that is started here listen on loopback, and to nobody who does not know a token that only this process
+    and its children have: Ray runs whatever code reaches it. Only before Ray is imported, which reads this once.
+    """
+    if "ray" in sys.modules:
+        return
+    os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # on Linux, too: no cluster, hence loopback
+    if "RAY_AUTH_MODE" not in os.environ:
+        # In the environment, not in a file: by itself Ray would write one into the home folder.
+        os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}

@@ -95,7 +95,7 @@ class Ending:
     sweep : with all trials that were planned in the end. missing : those of them without a result. failed : digest ->
     error of those that were given up. ran : trials that got their result now. report, verdicts : None and empty where
     a stop came before. mlflow_page : address of the trials in MLflow's pages, where MLflow was reached. why : why no
-    more seeds were added, where that was asked for.
+    more seeds were added, where that was asked for. others : launches, in words, that run some of the missing trials.
     """
 
     sweep: Sweep
@@ -107,6 +107,7 @@ class Ending:
     verdicts: Sequence[Verdict] = ()
     mlflow_page: str | None = None
     why: str = ""
+    others: Sequence[str] = ()
 
 
 def launch(sweep: Sweep, say: Callable[[str], None]) -> Ending:
@@ -213,7 +214,8 @@ def _run_started(
             ours = (trial.digest for trial in left if trial.digest in states.keys() - result.failed.keys())
             store.requeue(ours, claims.holder)
             mirror.hurried = True
-            return _ending(sweep, left, result, report=None)
+            others = claims.others([trial.digest for trial in left])
+            return dataclasses.replace(_ending(sweep, left, result, report=None), others=others)
         page, verdicts = concluded(store, sweep.study, sweep.preset, sweep.out)
     why = "" if rounds is None or left else rounds.said
     return _ending(sweep, left, result, report=page, verdicts=verdicts, mlflow_page=mirror.page, why=why)

@@ -225,12 +225,19 @@ def test_two_launches_share_a_study(start: Start, tmp_path: Path, uninterrupted:
 
 
 @pytest.mark.thorough
-def test_a_launch_takes_over_from_one_that_was_killed(start: Start, tmp_path: Path, uninterrupted: Path) -> None:
+@pytest.mark.parametrize("how", ["killed", "stopped"])
+def test_a_launch_takes_over_from_another(start: Start, tmp_path: Path, uninterrupted: Path, how: str) -> None:
     first = start(*SWEEP, "--engine", "in-process", out=tmp_path)
     wait_for_evaluations(first, tmp_path, 2)
     second = start(*SWEEP, "--engine", "in-process", out=tmp_path)
     wait_for_evaluations(first, tmp_path, 6)
-    kill_all(first.pid)
+    if how == "killed":
+        kill_all(first.pid)
+    else:
+        first.send_signal(signal.SIGINT)
+        code, _, err = ended(first)
+        assert code == 75
+        assert f"goes on meanwhile in another launch: {STUDY}-{LABEL}, process {second.pid} on " in err
     code, _, err = ended(second)
     assert (code, err) == (0, "")
     assert not differences(uninterrupted, tmp_path)

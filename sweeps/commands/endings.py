@@ -48,6 +48,8 @@ def tell_ending(ending: Ending) -> int:
     if ending.missing:
         done, total = len(sweep.planned) - len(ending.missing), len(sweep.planned) + sweep.to_come
         click.echo(f"Stopped: {done} of {total} trials have a result. Go on with:\n{again}", err=True)
+        for other in ending.others:
+            click.echo(f"The study goes on meanwhile in another launch: {other}.", err=True)
         return UNFINISHED
     return 0
 

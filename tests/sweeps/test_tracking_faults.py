@@ -18,7 +18,7 @@ from sngan.errors import InputError
 from sweeps.store import ResultStore, open_store
 from sweeps.tracking import Mirror, default_uri
 from sweeps.tracking.server import NOLOAD_WARNING
-from tests.sweeps.store.samples import FID, PRESET, outcome, planned
+from tests.sweeps.store.samples import FID, PRESET, fresh_database, outcome, planned
 from tests.sweeps.tracking_samples import (
     NOTHING,
     a_study,
@@ -226,11 +226,20 @@ def test_a_killed_process_leaves_no_duplicates_and_no_zombies(
     assert all([step for step, _ in values[FID]] == [500, 1000] for _, _, _, values, _ in held.values())
 
 
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.thorough)])
+def behind(request: pytest.FixtureRequest, tmp_path: Path, empty_mlflow: Path) -> Iterator[str]:
+    """The database behind a server."""
+    if request.param == "sqlite":
+        yield another_uri(tmp_path / "server.db", empty_mlflow)
+        return
+    with fresh_database(request.param, tmp_path) as url:
+        yield url.replace("postgresql://", "postgresql+psycopg://", 1)
+
+
 @pytest.mark.slow
-def test_a_real_server(store: ResultStore, tmp_path: Path, mlflow_uri: str, empty_mlflow: Path) -> None:
+def test_a_real_server(store: ResultStore, tmp_path: Path, mlflow_uri: str, behind: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    behind = another_uri(tmp_path / "server.db", empty_mlflow)
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     command += ["--backend-store-uri", behind, "--artifacts-destination", str(tmp_path / "served")]
     environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
