@@ -38,7 +38,7 @@ def run_in_process(
     attempt = Attempt(host=host_name(), device=run_options.device, versions=versions())
     finished: set[str] = set()
     failed: dict[str, str] = {}
-    with signals_handled(interrupt), tempfile.TemporaryDirectory(prefix="sngan-") as private:
+    with tempfile.TemporaryDirectory(prefix="sngan-") as private, signals_handled(interrupt):
         files = LocalFolder(options.storage, Path(private))
         try:
             for trial in _claimed(batches, claims, listener):

@@ -9,6 +9,7 @@ import os
 import re
 import secrets
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property, partial
@@ -72,8 +73,7 @@ class ObjectStorage:
 
     def put(self, folder: Path, relative: Path) -> None:
         """Store a file of a folder: whole, or not at all."""
-        data = (folder / relative).read_bytes()
-        self._try(partial(self._write, relative, data))
+        self._try(partial(self._write, folder / relative, relative))
 
     def get(self, folder: Path, relative: Path) -> bool:
         """Fetch a file into a folder: whole, or not at all. False where the storage has none."""
@@ -93,9 +93,12 @@ class ObjectStorage:
 
     def check(self) -> None:
         """Write a small object, read it back and remove it. Raises InputError with what the store says."""
-        path, data = Path(f".sngan-check-{secrets.token_hex(8)}"), secrets.token_bytes(32)
+        path = Path(f".sngan-check-{secrets.token_hex(8)}")
         try:
-            self._write(path, data)
+            with tempfile.NamedTemporaryFile() as file:
+                file.write(data := secrets.token_bytes(32))
+                file.flush()
+                self._write(Path(file.name), path)
             same = self._read(path) == data
             with suppress(OSError):  # nothing else is ever removed: a store that keeps everything will do
                 self._files.delete_file(self._path(path))
@@ -127,14 +130,22 @@ class ObjectStorage:
             raise InputError(f"storage {self.url}: {_reason(error)}.\nExamples: {_EXAMPLES}.") from None
         return files, str(path)
 
-    def _write(self, relative: Path, data: bytes) -> None:
+    def _write(self, source: Path, relative: Path) -> None:
+        from pyarrow import fs
+
         with self._explained():
             path = written = self._path(relative)
             if self._files.type_name not in _WHOLE_ON_CLOSE:
                 self._files.create_dir(path.rpartition("/")[0], recursive=True)
                 written = f"{path}.{secrets.token_hex(4)}.tmp"
-            with self._files.open_output_stream(written) as stream:
-                stream.write(data)
+            # In one call: a stop between the opening of a stream and its end would leave a part of the file.
+            fs.copy_files(
+                str(source),
+                written,
+                source_filesystem=fs.LocalFileSystem(),
+                destination_filesystem=self._files,
+                use_threads=False,
+            )
             if written != path:
                 if self._files.type_name == "hdfs":  # which replaces nothing
                     with suppress(FileNotFoundError):
