@@ -12,25 +12,35 @@ from typing import Any
 
 import psutil
 import pytest
+import ray
 
 from sngan.checkpoints import load_any_checkpoint
+from sngan.config import TrialConfig
+from sweeps import engine
 from sweeps.commands.line import run
 from sweeps.commands.options import database_url
 from sweeps.compare import compare
 from sweeps.signals import UNFINISHED
 from sweeps.store import open_store
 from sweeps.study import STUDIES
+from sweeps.tracking.server import NOLOAD_WARNING
 from sweeps.variation import parse_overrides, vary
 from tests.sweeps.object_store import SECRET, Server, running
+from tests.sweeps.recording import Recorder, engine_options, planned
 
 CHANGES = ["config.updates=4", "config.evaluate_every=2", "config.batch_size=8", "config.generator_batch_size=8",
            "config.z_dim=8", "config.protocols=fid/gen600-test600-digits"]  # fmt: skip
 SET = [part for change in CHANGES for part in ("--set", change)]
 SWEEP = ["robustness", *SET, "--methods", "sn,r1", "--settings", "C", "--seeds", "1"]
-LABEL = next(iter(vary(STUDIES["robustness"], "quick", parse_overrides(CHANGES)).presets))
+VARIED = vary(STUDIES["robustness"], "quick", parse_overrides(CHANGES))
+LABEL = next(iter(VARIED.presets))
 HERE = ["--engine", "in-process", "--no-mlflow"]
 
-pytestmark = [pytest.mark.usefixtures("small_report"), pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.usefixtures("small_report"),
+    pytest.mark.timeout(300),
+    pytest.mark.filterwarnings(f"ignore:{NOLOAD_WARNING}:DeprecationWarning"),
+]
 Line = Callable[..., tuple[int, str, str]]
 
 
@@ -78,7 +88,30 @@ def assert_no_secret(folder: Path, *texts: str) -> None:
 
 
 @pytest.mark.slow
-def test_ray_keeps_files_in_the_bucket_and_gives_the_same_numbers(
+def test_ray_keeps_files_in_the_bucket_and_gives_the_same_scores(
+    server: Server, request: pytest.FixtureRequest, tmp_path: Path, cache_dir: Path
+) -> None:
+    """Its workers inherit the environment that leads to the bucket, hence the order."""
+    request.getfixturevalue("cluster")
+    trials = planned(TrialConfig.from_dict(VARIED.presets[LABEL].config), 2)
+    heard, expected = Recorder(), Recorder()
+    options = engine_options(
+        tmp_path / "out", cache_dir=cache_dir, storage=f"s3://{server.bucket}/scores", max_concurrent=1
+    )
+    result = engine.run(trials, options, heard)
+    assert result.finished == {trial.digest for trial in trials}
+    engine.run(trials, engine_options(tmp_path / "plain", cache_dir=cache_dir, engine="in-process"), expected)
+    assert heard.scores() == expected.scores()
+    assert len(heard.scores()) == 4
+    assert files(tmp_path / "out") == set()
+    assert {name.removeprefix("scores/") for name in server.objects("scores/")} == files(tmp_path / "plain")
+    session = Path(ray.get_runtime_context().get_temp_dir()) / ray.get_runtime_context().get_session_name()
+    assert not list((session / "sngan-private").iterdir())
+
+
+@pytest.mark.thorough
+@pytest.mark.slow
+def test_a_sweep_on_ray_equals_one_without_a_storage_and_keeps_no_secret(
     line: Line, tmp_path: Path, server: Server, plain: Path, empty_mlflow: Path
 ) -> None:
     out = tmp_path / "runs"
@@ -94,7 +127,6 @@ def test_ray_keeps_files_in_the_bucket_and_gives_the_same_numbers(
     checkpoints = {name for name in files(plain) if name.startswith("checkpoints/")}
     assert {name.removeprefix("ray/") for name in server.objects("ray/")} == grids | checkpoints
     assert_no_secret(out, told, err)
-    assert_no_secret(tmp_path)
 
 
 def test_a_launch_goes_on_from_the_bucket_in_another_folder(
@@ -121,6 +153,7 @@ def test_a_launch_goes_on_from_the_bucket_in_another_folder(
     first, _ = load_any_checkpoint(tmp_path / "state.pt")["evaluations"]
     assert first == before, "seconds of training and all: it was read, not made again"
     assert not (tmp_path / "second" / "checkpoints").exists()
+    assert_no_secret(tmp_path, err)
 
     # A third machine joins when all is done: it fetches what the report shows.
     shutil.rmtree(tmp_path / "second" / "samples")
