@@ -1,5 +1,6 @@
 """A real server with the interface of S3, on loopback, and what its clients find in their environment."""
 
+import logging
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,6 +55,7 @@ class Server:
 @contextmanager
 def running() -> Iterator[Server]:
     """A server, and an environment that leads to it."""
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # a line for every request
     listening = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     listening.start()
     _, port = listening.get_host_and_port()
