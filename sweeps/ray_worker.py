@@ -3,6 +3,7 @@ only, each message with the digest of the trial that it is about.
 """
 
 import gc
+import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -64,7 +65,7 @@ def train_pack(
 def _session_folder() -> Path:
     """Ray's own folder on this machine, below which Tune has its trials work, and which goes when Ray does."""
     folders = (folder for folder in Path.cwd().parents if folder.name.startswith("session_"))
-    return next(folders, Path(tempfile.gettempdir()))
+    return next(folders, Path(tempfile.gettempdir(), f"sngan-{os.getuid()}"))
 
 
 def _run_one(config: TrialConfig, options: RunOptions, reporter: "_Reporter", run_trial: RunTrial) -> None:
