@@ -137,6 +137,7 @@ class RunOptions:
     data_dir : folder with a data set's official files, for machines without internet.
     inception_weights : the extractor's weights, instead of the places that are searched.
     cuda_graphs : on a CUDA device, updates are replayed as graphs.
+    on_write : called with each file that was written below storage_dir, relative to it, once it is whole.
     """
 
     cache_dir: Path
@@ -147,3 +148,4 @@ class RunOptions:
     data_dir: Path | None = None
     inception_weights: Path | None = None
     cuda_graphs: bool = True
+    on_write: Callable[[Path], None] | None = None

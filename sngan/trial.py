@@ -216,6 +216,8 @@ class _Run:
         with self._clock("evaluate_s"):
             scores = _scores(self.evaluator, self.state)
             samples = self._save_samples()
+        if samples is not None:
+            self._written(samples)
         return Evaluation(
             update=self.state.update,
             scores=scores,
@@ -262,6 +264,7 @@ class _Run:
             "evaluate_s": self.evaluate_s,
         }
         save_checkpoint(path, self.config, content)
+        self._written(checkpoint_path(Path(), self.config.digest))
 
     def _restore(self) -> None:
         path = self._path()
@@ -280,6 +283,10 @@ class _Run:
     def _path(self) -> Path | None:
         storage = self.options.storage_dir
         return None if storage is None else checkpoint_path(storage, self.config.digest)
+
+    def _written(self, relative: Path) -> None:
+        if self.options.on_write is not None:
+            self.options.on_write(relative)
 
     def _save_samples(self) -> Path | None:
         if self.options.storage_dir is None:

@@ -23,6 +23,7 @@ from sngan.results import RunOptions
 from sweeps import provenance, tracking
 from sweeps.engine_interface import EngineOptions, machine_cpus
 from sweeps.filesystems import file_system, is_network
+from sweeps.object_storage import ObjectStorage
 from sweeps.store import open_store
 from sweeps.store.connect import is_sqlite, parse_url, shown
 from sweeps.writable import check_writable
@@ -60,6 +61,7 @@ class Needs:
     out: Path
     database: str
     mlflow: str | None
+    storage: str | None
     run: RunOptions
     config: TrialConfig
     gpus: int
@@ -81,6 +83,8 @@ def examine(needs: Needs) -> list[Finding]:
     ]
     if needs.mlflow is not None:
         looks.append(("MLflow", partial(_mlflow, needs.mlflow)))
+    if needs.storage is not None:
+        looks.append(("storage", partial(_storage, needs.storage)))
     return [_looked(what, look) for what, look in looks]
 
 
@@ -204,6 +208,13 @@ def _inputs(config: TrialConfig, run: RunOptions) -> Finding:
     digests = ", ".join(value for key, value in found.items() if key.startswith("extractor"))
     told = f"{found['dataset']} {found['dataset_digest'][:12]}, {digests or 'nothing is measured'}"
     return Finding(what="data and weights", state="good", told=told)
+
+
+def _storage(url: str) -> Finding:
+    begun_s = time.monotonic()
+    ObjectStorage(url).check()
+    told = f"{url} was written and read back in {time.monotonic() - begun_s:.1f} s"
+    return Finding(what="storage", state="good", told=told)
 
 
 def _mlflow(uri: str) -> Finding:

@@ -1,7 +1,9 @@
 """The engine without Ray: one trial after another in this process, for debugging and for machines without Ray."""
 
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from sngan.results import Evaluation, Report
 from sweeps.engine_interface import (
@@ -15,6 +17,7 @@ from sweeps.engine_interface import (
     gpus_of_a_trial,
     machine_gpus,
 )
+from sweeps.object_storage import LocalFolder
 from sweeps.provenance import host_name, versions
 from sweeps.signals import interrupt, signals_handled
 from sweeps.study import PlannedTrial
@@ -35,16 +38,18 @@ def run_in_process(
     attempt = Attempt(host=host_name(), device=run_options.device, versions=versions())
     finished: set[str] = set()
     failed: dict[str, str] = {}
-    with signals_handled(interrupt):
+    with tempfile.TemporaryDirectory(prefix="sngan-") as private, signals_handled(interrupt):
+        files = LocalFolder(options.storage, Path(private))
         try:
             for trial in _claimed(batches, claims, listener):
                 listener.on_start(trial, attempt)
                 try:
-                    outcome = run_trial(trial.config, run_options, _forward(trial, listener))
+                    with files.options(run_options, [trial.digest]) as here:
+                        outcome = run_trial(trial.config, here, _forward(trial, listener))
                 except _ListenerError as error:
                     raise error.reason from None
                 except Exception as error:
-                    failed[trial.digest] = error_text(error)
+                    failed[trial.digest] = files.told(error_text(error))
                     listener.on_failure(trial, failed[trial.digest], final=True)
                 else:
                     finished.add(trial.digest)

@@ -3,8 +3,7 @@
 import dataclasses
 import traceback
 from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 import joblib
@@ -14,6 +13,7 @@ from sngan.devices import check_device, num_gpus
 from sngan.errors import InputError, one_line, unknown
 from sngan.fields import require
 from sngan.results import Evaluation, Outcome, Report, RunOptions
+from sweeps.object_storage import check_url
 from sweeps.study import PlannedTrial
 
 RunTrial = Callable[[TrialConfig, RunOptions, Report], Outcome]
@@ -38,7 +38,8 @@ class EngineOptions:
     max_failures : how often a trial is started again, from its last checkpoint, after an error or the loss of
         its process.
     num_cpus, num_gpus : what this machine offers, None to detect it; not used with a cluster.
-    plugins : files that a worker loads before it reads a config, on a folder that all machines see.
+    plugins : sources by file name, which a worker loads before it reads a config.
+    storage : where checkpoints and image grids are kept in place of `run.storage_dir`, see sweeps.object_storage.
     """
 
     run: RunOptions
@@ -52,7 +53,8 @@ class EngineOptions:
     max_failures: int = 2
     num_cpus: int | None = None
     num_gpus: int | None = None
-    plugins: tuple[Path, ...] = ()
+    plugins: Mapping[str, bytes] = field(default_factory=dict)
+    storage: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what no machine can give. Raises InputError."""
@@ -69,6 +71,8 @@ class EngineOptions:
         concurrent = 1 if self.max_concurrent is None else self.max_concurrent
         require(concurrent >= 1, "max concurrent", concurrent, "1 or more")
         require(self.max_failures >= 0, "max failures", self.max_failures, "0 or more")
+        if self.storage is not None:
+            check_url(self.storage)
 
     def run_options(self, gpus: float) -> RunOptions:
         """What a trial with this many GPUs is given: its threads and its device."""

@@ -104,6 +104,7 @@ def _fit(
         configs={trial.digest: trial.config.to_dict() for trial in trials},
         options=options.run_options(resources["gpu"]),
         plugins=options.plugins,
+        storage=options.storage,
         run_trial=run_trial,
     )
     for name in ("ray.tune", "ray.train", "ray.air"):

@@ -1,11 +1,13 @@
 """On what kind of file system a path lies."""
 
 import contextlib
+import secrets
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 # Of those that several machines write to: locks of SQLite, and memory that its processes share, do not work there.
 _NETWORK = ("afs", "beegfs", "ceph", "cifs", "fuse.ceph", "fuse.glusterfs", "fuse.s3fs", "fuse.sshfs", "glusterfs",
@@ -41,3 +43,24 @@ def locked(file: Path) -> Iterator[bool]:
         yield True
     finally:
         lock.release()
+
+
+@contextlib.contextmanager
+def private_folder(base: Path) -> Iterator[Path]:
+    """Inside, a new folder below `base` that belongs to this process. Those whose processes were killed are removed:
+    each process holds the lock of its own, which the system gives back.
+    """
+    base.mkdir(parents=True, exist_ok=True)
+    for file in base.glob("*.lock"):
+        with contextlib.suppress(Timeout, OSError), FileLock(file, timeout=0):
+            shutil.rmtree(file.with_suffix(""), ignore_errors=True)
+            file.unlink(missing_ok=True)
+    folder = base / secrets.token_hex(8)
+    lock = folder.with_suffix(".lock")
+    with locked(lock):
+        folder.mkdir(mode=0o700)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            lock.unlink(missing_ok=True)

@@ -1,13 +1,13 @@
 """Plugins in sweeps: chosen by the user, checked, kept below the folder of results, and found there again.
 
-A trial's config names the code of each plugin's regularizer that it uses. OUT/plugins/NAME-HASH12.py holds that code,
-so that workers on other machines, later launches and reports run and know exactly what the trials were made with.
+A trial's config names the code of each plugin's regularizer that it uses. Workers are sent that code, and
+OUT/plugins/NAME-HASH12.py holds it, so that later launches and reports know exactly what the trials were made with.
 """
 
 import json
 import logging
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,19 +72,27 @@ def find_kept(out: Path, code: str) -> Path | None:
     return next((file for file in files if code_of(file.read_bytes()) == code), None)
 
 
-def keep(out: Path) -> tuple[Path, ...]:
-    """Write the plugins of this process below `out`, where they are not, and return the files."""
-    folder = plugins_folder(out)
-    return tuple(_kept(plugin, folder / plugin.kept_name) for plugin in loaded_plugins())
+def keep(out: Path) -> dict[str, bytes]:
+    """Write the plugins of this process below `out`, where they are not; return their sources by the files' names."""
+    for plugin in loaded_plugins():
+        _keep(plugin, plugins_folder(out) / plugin.kept_name)
+    return {plugin.kept_name: plugin.source for plugin in loaded_plugins()}
 
 
-def _kept(plugin: Plugin, path: Path) -> Path:
+def _keep(plugin: Plugin, path: Path) -> None:
     if not path.exists() or path.read_bytes() != plugin.source:
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}.unfinished")
         unfinished.write_bytes(plugin.source)
         unfinished.replace(path)
-    return path
+
+
+def use_sources(sources: Mapping[str, bytes], folder: Path) -> None:
+    """Make these the plugins of this process, from files in a private folder. Raises InputError."""
+    folder.mkdir()
+    for name, source in sources.items():
+        (folder / name).write_bytes(source)
+    use_plugins(folder / name for name in sources)
 
 
 def described() -> dict[str, Any]:

@@ -23,6 +23,7 @@ PACKAGE = "sngan-robustness"
 RECORDED_PACKAGES = (PACKAGE, "torch", "torchvision", "numpy", "scipy", "scikit-learn", "pytorch-fid", "onnxruntime",
                      "ray", "optuna", "mlflow", "sqlalchemy", "pandas", "altair", "vl-convert-python")  # fmt: skip
 _COMMAND_TIMEOUT_S = 10
+_CREDENTIAL = re.compile(r"^[\w+.-]+://[^@]*:.*@|\w*(pass|secret|token|key)\w*=|[?&]sig=", re.IGNORECASE)
 
 
 def collect(command: Sequence[str]) -> dict[str, Any]:
@@ -112,6 +113,11 @@ def hide_credentials(text: str) -> str:
     """`text` with *** for the user and password of every URL in it, and for secrets among its parameters."""
     text = re.sub(r"(\w+://)(?!/)[^\s'\"]*@", r"\1***@", text)
     return re.sub(r"(?i)(\w*(?:pass|secret|token|key)\w*)=[^&\s'\"]+", r"\1=***", text)
+
+
+def holds_credential(url: str) -> bool:
+    """Whether a URL has a password, before its last @, or a secret among its parameters."""
+    return _CREDENTIAL.search(url) is not None
 
 
 def command_line(arguments: Sequence[str], program: str = "sweeps.launch") -> list[str]:

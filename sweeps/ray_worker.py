@@ -3,7 +3,9 @@ only, each message with the digest of the trial that it is about.
 """
 
 import gc
-from collections.abc import Mapping, Sequence
+import os
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,9 +15,11 @@ from ray import tune
 from sngan.config import TrialConfig
 from sngan.errors import InputError
 from sngan.packing import run_pack
-from sngan.plugins.loading import use_plugins
 from sngan.results import Evaluation, Outcome, RunOptions
 from sweeps.engine_interface import Attempt, RunTrial, error_text
+from sweeps.filesystems import private_folder
+from sweeps.object_storage import LocalFolder
+from sweeps.plugins import use_sources
 from sweeps.provenance import host_name, versions
 
 
@@ -24,7 +28,8 @@ def train_pack(
     *,
     configs: Mapping[str, Any],
     options: RunOptions,
-    plugins: Sequence[Path],
+    plugins: Mapping[str, bytes],
+    storage: str | None,
     run_trial: RunTrial,
 ) -> None:
     """Run the trials whose digests are config["pack"], one or several: Tune calls this in a worker, once per attempt.
@@ -36,22 +41,31 @@ def train_pack(
     attempt = asdict(Attempt(host=host_name(), device=options.device, versions=versions()))
     for digest in pack:
         tune.report({"digest": digest, "attempt": attempt})
-    reporter = _Reporter()
-    try:
-        use_plugins(plugins)  # a config may name what they define
-        chosen = [TrialConfig.from_dict(configs[digest]) for digest in pack]
-        if len(chosen) > 1:
-            run_pack(chosen, options, reporter)
-        else:
-            _run_one(chosen[0], options, reporter, run_trial)
-    except Exception as error:  # of all of them, such as a GPU that is too small
-        for digest in pack:
-            reporter.on_failure(digest, error)
-    finally:
-        if options.device != "cpu":
-            gc.collect()  # trials that share the GPU need what cycles of garbage still hold
+    with private_folder(_session_folder() / "sngan-private") as private:
+        files = LocalFolder(storage, private)
+        reporter = _Reporter(files.told)
+        try:
+            use_sources(plugins, private / "plugins")  # a config may name what they define
+            chosen = [TrialConfig.from_dict(configs[digest]) for digest in pack]
+            with files.options(options, pack) as here:
+                if len(chosen) > 1:
+                    run_pack(chosen, here, reporter)
+                else:
+                    _run_one(chosen[0], here, reporter, run_trial)
+        except Exception as error:  # of all of them, such as a GPU that is too small
+            for digest in pack:
+                reporter.on_failure(digest, error)
+        finally:
+            if options.device != "cpu":
+                gc.collect()  # trials that share the GPU need what cycles of garbage still hold
     if reporter.error is not None:
         raise reporter.error  # for Tune to count the failure and start again
+
+
+def _session_folder() -> Path:
+    """Ray's own folder on this machine, below which Tune has its trials work, and which goes when Ray does."""
+    folders = (folder for folder in Path.cwd().parents if folder.name.startswith("session_"))
+    return next(folders, Path(tempfile.gettempdir(), f"sngan-{os.getuid()}"))
 
 
 def _run_one(config: TrialConfig, options: RunOptions, reporter: "_Reporter", run_trial: RunTrial) -> None:
@@ -64,9 +78,10 @@ def _run_one(config: TrialConfig, options: RunOptions, reporter: "_Reporter", ru
 
 
 class _Reporter:
-    """Tells the driver. `error` : the last one that may be gone when it is tried again."""
+    """Tells the driver. told : a text as users read it. error : the last one that may be gone when tried again."""
 
-    def __init__(self) -> None:
+    def __init__(self, told: Callable[[str], str]) -> None:
+        self._told = told
         self.error: Exception | None = None
 
     def on_evaluation(self, config: TrialConfig, evaluation: Evaluation) -> None:
@@ -84,6 +99,6 @@ class _Reporter:
     def on_failure(self, digest: str, error: Exception) -> None:
         """Send it; a mistake of the user's would be found again."""
         final = isinstance(error, InputError)
-        tune.report({"digest": digest, "input_error" if final else "error": error_text(error)})
+        tune.report({"digest": digest, "input_error" if final else "error": self._told(error_text(error))})
         if not final:
             self.error = error

@@ -18,7 +18,9 @@ from sweeps.claiming import StoreClaims, claiming
 from sweeps.claims import Verdict
 from sweeps.costs import CostEstimate, estimate
 from sweeps.engine import EngineOptions, EngineResult, machine_gpus, num_slots, run, starting
+from sweeps.grids import GridFetcher
 from sweeps.listeners import Listeners, StoreWriter
+from sweeps.object_storage import ObjectStorage
 from sweeps.progress import View
 from sweeps.reporting import concluded, is_current
 from sweeps.scores import refuse_mixtures
@@ -135,6 +137,7 @@ def launch(sweep: Sweep, say: Callable[[str], None]) -> Ending:
         with contextlib.ExitStack() as stack:
             if not is_current(store, sweep.study, sweep.preset, sweep.out):
                 mirror = Mirrored(sweep.mlflow, store, sweep.study, sweep.preset.name, sweep.out)
+                GridFetcher(sweep.engine.storage, sweep.out).fetch_missing(store, *sweep.key)
                 stack.enter_context(mirror).begin()
             page, verdicts = concluded(store, sweep.study, sweep.preset, sweep.out)
         nothing = EngineResult(finished=frozenset(), failed={}, interrupted=False)
@@ -169,6 +172,8 @@ def _run_missing(
     rounds: Rounds | None,
     say: Callable[[str], None],
 ) -> Ending:
+    if sweep.engine.storage is not None:
+        ObjectStorage(sweep.engine.storage).check()
     say(f"{len(missing)} of {len(sweep.planned)} trials to run; preparing the data ...")
     for other in claims.others([trial.digest for trial in missing]):
         say(f"Shared with another launch: {other}.")
@@ -196,13 +201,14 @@ def _run_started(
     store.set_provenance(*sweep.key, {**about, "inputs": inputs, **plugins.described()})
     store.requeue(sweep.planned, claims.holder)
     estimated = estimate(sweep.trials, store.expected_costs(), device=device_kind(sweep.engine))
+    grids = GridFetcher(sweep.engine.storage, sweep.out)
     with Mirrored(sweep.mlflow, store, sweep.study, sweep.preset.name, sweep.out) as mirror:
         with _view(sweep, store, estimated) as view:
             later = _later_rounds(sweep, store, view.board)
             if rounds is not None:
                 later = _further_seeds(sweep, store, view.board, rounds, say)
             engine = dataclasses.replace(sweep.engine, plugins=plugins.keep(sweep.out))
-            listeners = Listeners(StoreWriter(store), view, mirror)
+            listeners = Listeners(grids, StoreWriter(store), view, mirror)
             result = run(in_order(missing, estimated), engine, listeners, then=later, started=started, claims=claims)
         sweep, states = sweep.proposed(store), store.states(*sweep.key)
         sweep = sweep.with_more(rounds.begun if rounds else ())
@@ -216,6 +222,7 @@ def _run_started(
             mirror.hurried = True
             others = claims.others([trial.digest for trial in left])
             return dataclasses.replace(_ending(sweep, left, result, report=None), others=others)
+        grids.fetch_missing(store, *sweep.key)
         page, verdicts = concluded(store, sweep.study, sweep.preset, sweep.out)
     why = "" if rounds is None or left else rounds.said
     return _ending(sweep, left, result, report=page, verdicts=verdicts, mlflow_page=mirror.page, why=why)

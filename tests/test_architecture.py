@@ -18,6 +18,7 @@ DOORS = {
     "mlflow": ("sweeps/tracking",),
     "sqlalchemy": ("sweeps/store",),
     "alembic": ("sweeps/store",),
+    "pyarrow": ("sweeps/export.py", "sweeps/object_storage.py"),
     "pytorch_fid": ("sngan/metrics/inception.py",),
     "onnxruntime": ("sngan/metrics/onnx_network.py",),
     "torchvision": ("sngan/datasets/official.py",),

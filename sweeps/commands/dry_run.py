@@ -39,6 +39,8 @@ def tell_dry_run(sweep: Sweep, place: Place, *, is_default_database: bool) -> No
     if sweep.to_come:
         click.echo(f"{counted(sweep.to_come, 'more trial')} will be proposed from the results of these.")
     click.echo(_expected_text(estimated.of(missing), num_slots(sweep.engine)))
+    if sweep.engine.storage is not None:
+        click.echo(f"Checkpoints and image grids would be kept in {sweep.engine.storage}.")
     if candidates is not None:
         first, last = candidates.looks.first, candidates.looks.last
         more = [trial for trial in todo if trial.digest not in sweep.planned]

@@ -76,6 +76,15 @@ _cache_dir = click.option(
 )
 
 
+storage_option = click.option(
+    "--storage",
+    metavar="URL",
+    callback=not_empty,
+    help="Checkpoints and image grids: s3://BUCKET/FOLDER, gs://, abfs://, hdfs://, or a folder that all machines see. "
+    "They need not see OUT then.  [default: OUT]",
+)
+
+
 def input_options(command: Command) -> Command:
     """Decorator: --data-dir, --inception-weights and --cache-dir."""
     for option in (_cache_dir, _inception_weights, _data_dir):

@@ -16,6 +16,7 @@ from sweeps.commands.options import (
     not_empty,
     place_options,
     run_options,
+    storage_option,
     study_argument,
 )
 from sweeps.doctor import Needs, examine
@@ -51,10 +52,11 @@ def prepare(threads: int, device: str, **options: Any) -> None:
 @study_argument
 @place_options
 @input_options
+@storage_option
 @click.option("--mlflow", metavar="URI", callback=not_empty, help="MLflow to mirror to.  [default: OUT/mlflow.db]")
 @click.option("--gpus", type=click.IntRange(0), default=0, show_default=True, help="GPUs that must be here.")
 @click.pass_context
-def doctor(context: click.Context, /, mlflow: str | None, gpus: int, **options: Any) -> None:
+def doctor(context: click.Context, /, mlflow: str | None, storage: str | None, gpus: int, **options: Any) -> None:
     """Say what a study would miss on this machine: GPUs, folders, locks, database, MLflow, data, weights, clocks, room.
 
     Nothing is downloaded or prepared. Inside an allocation, on every node: srun --ntasks-per-node=1 python -m ...
@@ -67,6 +69,7 @@ def doctor(context: click.Context, /, mlflow: str | None, gpus: int, **options: 
             out=place.out,
             database=place.database,
             mlflow=mlflow or tracking.default_uri(place.out),
+            storage=storage,
             run=run,
             config=TrialConfig.from_dict(place.preset.config),
             gpus=gpus,

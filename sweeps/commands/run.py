@@ -13,7 +13,15 @@ from sngan.inputs import check_names
 from sweeps import tracking
 from sweeps.commands.dry_run import tell_dry_run
 from sweeps.commands.endings import tell_ending
-from sweeps.commands.options import find_place, input_options, not_empty, place_options, run_options, split_names
+from sweeps.commands.options import (
+    find_place,
+    input_options,
+    not_empty,
+    place_options,
+    run_options,
+    split_names,
+    storage_option,
+)
 from sweeps.engine import ENGINES, EngineOptions, check_here
 from sweeps.plugins import refuse_unchecked, use_with_kept
 from sweeps.provenance import command_line
@@ -95,8 +103,9 @@ def _run_options(command: Any) -> Any:
                 envvar="RAY_ADDRESS",
                 show_envvar=True,
                 help="Ray cluster: none starts Ray here, auto finds this machine's cluster, or HOST:PORT of its head. "
-                "All its machines must see OUT under the same path.",
+                "All its machines must see OUT under the same path, or --storage.",
             ),
+            storage_option,
             click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, mps ..."),
             click.option("--engine", type=click.Choice(ENGINES), default="ray", show_default=True),
             click.option("--fresh-process", is_flag=True, help="A new process for every trial."),

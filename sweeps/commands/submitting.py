@@ -1,7 +1,6 @@
 """What every submission begins with: the launch that it is for, and all that can be found wrong with it beforehand."""
 
 import contextlib
-import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,10 +13,14 @@ from sngan.errors import InputError, unknown
 from sweeps.commands.line import cli as launch_line
 from sweeps.commands.options import find_place
 from sweeps.commands.run import study_command
+from sweeps.provenance import holds_credential
 from sweeps.study import STUDIES
 
-# Before the last @, or among the parameters.
-_PASSWORD = re.compile(r"^[\w+.-]+://[^@]*:.*@|\w*(pass|secret|token|key)\w*=", re.IGNORECASE)
+_PASSWORD_PLACES = {
+    "database": "~/.pgpass (or PGPASSFILE, PGPASSWORD)",
+    "mlflow": "MLFLOW_TRACKING_PASSWORD",
+    "storage": "~/.aws (or AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY)",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +49,7 @@ def checked(study: str, launch: tuple[str, ...], *, cpus: int, gpus: int, option
             raise InputError(f"--{name} {given[name]}: the job has a Ray of its own; leave it out.")
     if given["dry_run"]:
         raise InputError("--dry-run of the launch is part of the one of this command.")
-    refuse_passwords({"--database": given["database"], "--mlflow": given["mlflow"]})
+    _refuse_passwords(given)
     place = find_place(study, *(given[name] for name in ("preset", "overrides", "out", "database", "plugins")))
     if (given["gpus_per_trial"] or 0) > gpus or given["trials_per_gpu"] > 1 > gpus:
         raise InputError(f"trials ask for GPUs, and there are {gpus}; give --gpus-{option}.")
@@ -66,9 +69,10 @@ def tell_plan(asked: Asked, *more: str) -> None:
         launch_line.main(args=typed, standalone_mode=False, obj=tuple(typed))
 
 
-def refuse_passwords(urls: dict[str, str | None]) -> None:
+def _refuse_passwords(given: Mapping[str, Any]) -> None:
     """Raise InputError for a URL with a password: others can read batch scripts, and the commands of processes."""
-    for option, url in urls.items():
-        if url is not None and _PASSWORD.search(url):
-            where = "~/.pgpass (or PGPASSFILE, PGPASSWORD)" if option == "--database" else "MLFLOW_TRACKING_PASSWORD"
-            raise InputError(f"{option} holds a password, which others could read in the script.\nPut it into {where}.")
+    for option, where in _PASSWORD_PLACES.items():
+        if given[option] is not None and holds_credential(given[option]):
+            raise InputError(
+                f"--{option} holds a password, which others could read in the script.\nPut it into {where}."
+            )

@@ -2,13 +2,11 @@
 
 import contextlib
 import json
-import logging
 import re
 import sqlite3
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import (
@@ -25,10 +23,6 @@ from sqlalchemy.exc import (
 from sngan.errors import InputError, unknown
 from sweeps.filesystems import file_system, is_network
 
-logger = logging.getLogger(__name__)
-T = TypeVar("T")
-PATIENCE_S = 60  # below the time of a lease (sweeps.claiming)
-_PAUSE_S = 1.0
 BUSY_TIMEOUT_S = 30
 CONNECT_TIMEOUT_S = 10
 DRIVERS = {
@@ -177,22 +171,6 @@ def transaction(engine: Engine, *, write: bool) -> Iterator[Connection]:
 
 class UnreachableError(InputError):
     """A server that does not answer, or has ended the connection."""
-
-
-def patiently(function: Callable[[], T]) -> T:
-    """What `function` gives, called again while the database's server is unreachable, for up to a minute."""
-    deadline_s = time.monotonic() + PATIENCE_S
-    told = False
-    while True:
-        try:
-            return function()
-        except UnreachableError as error:
-            if time.monotonic() > deadline_s:
-                raise
-            if not told:
-                logger.warning("%s\nTrying again for %d s.", str(error).partition("\n")[0], PATIENCE_S)
-            told = True
-            time.sleep(_PAUSE_S)
 
 
 @contextlib.contextmanager

@@ -14,8 +14,9 @@ from sqlalchemy import Connection, Engine, select
 from sngan.results import Evaluation, Outcome
 from sweeps.claims import Verdict
 from sweeps.looks import Looks
+from sweeps.patience import patiently
 from sweeps.store import frames, leases, planning, schema, writes
-from sweeps.store.connect import connect, explained, is_sqlite, parse_url, patiently, shown, transaction
+from sweeps.store.connect import UnreachableError, connect, explained, is_sqlite, parse_url, shown, transaction
 from sweeps.store.tables import StudyRow, StudyTrialRow, TrialRow, TrialState, VerdictRow
 from sweeps.study import PlannedTrial
 
@@ -299,9 +300,9 @@ class ResultStore:
             with transaction(self._engine, write=True) as connection:
                 return function(connection, *given, **named)
 
-        return patiently(write)
+        return patiently(write, UnreachableError)
 
     @contextlib.contextmanager
     def _read(self) -> Iterator[Connection]:
         with contextlib.ExitStack() as stack:
-            yield patiently(lambda: stack.enter_context(transaction(self._engine, write=False)))
+            yield patiently(lambda: stack.enter_context(transaction(self._engine, write=False)), UnreachableError)

@@ -20,8 +20,8 @@ from sweeps.compare import compare
 from sweeps.store import open_store
 from sweeps.store.connect import connect, parse_url, transaction
 
-STUDY, PRESET = "gradients", "quick"
-NUM_TRIALS, NUM_EVALUATIONS = 20, 80
+STUDY, PRESET = "width", "quick"
+NUM_TRIALS, NUM_EVALUATIONS = 24, 96
 UNFINISHED = 75
 _ENDS_S = 120.0
 

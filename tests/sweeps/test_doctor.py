@@ -32,6 +32,7 @@ def needs(tmp_path: Path) -> Needs:
         mlflow=f"sqlite:///{tmp_path / 'runs' / 'mlflow.db'}",
         run=RunOptions(cache_dir=tmp_path / "cache"),
         config=TrialConfig(protocols=("fid/gen600-test600-digits",)),
+        storage=None,
         gpus=0,
     )
 
@@ -57,6 +58,16 @@ def test_a_file_in_place_of_a_folder_is_told(needs: Needs, tmp_path: Path) -> No
         found = looked(wrong, what)
         assert found.state == "bad"
         assert "it is a file, not a folder" in found.told
+
+
+def test_a_storage_is_written_and_read_back(needs: Needs, tmp_path: Path) -> None:
+    there = dataclasses.replace(needs, storage=f"file://{tmp_path}/elsewhere")
+    assert looked(there, "storage").state == "good"
+    assert not list((tmp_path / "elsewhere").iterdir())
+    (tmp_path / "file").touch()
+    found = looked(dataclasses.replace(needs, storage=str(tmp_path / "file")), "storage")
+    assert found.state == "bad"
+    assert str(tmp_path / "file") in found.told
 
 
 def test_missing_gpus_are_counted(needs: Needs) -> None:

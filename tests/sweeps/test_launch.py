@@ -91,6 +91,12 @@ def assert_told(answer: tuple[int, str, str], *parts: str) -> None:
         (["robustness", "--mlflow", "http://x", "--no-mlflow"], ["exclude each other"]),
         (["robustness", "--database", "mysql://u:secret@h/d"], ["mysql"]),
         (["robustness", "--out", "/proc/no-place"], ["/proc/no-place", "--out"]),
+        (["robustness", "--storage", "results"], ["'results'", "neither a URL nor an absolute path"]),
+        (["robustness", "--storage", "s4://bucket/x"], ["'s4'", "Did you mean 's3'"]),
+        (["robustness", "--storage", "s3://"], ["'s3://'", "names no place"]),
+        (["robustness", "--storage", "s3://me:top/secret@bucket/x"], ["--storage holds a credential"]),
+        (["robustness", "--storage", "s3://bucket/x?secret_key=topsecret"], ["--storage holds a credential"]),
+        (["robustness", "--storage", "s3://bucket/x?endpoint=y"], ["'endpoint'", "s3://bucket/x?endpoint=y"]),
         (["export", "robustness", "--format", "xml"], ["xml", "csv"]),
     ],
 )

@@ -64,7 +64,7 @@ if not Path({str(marker)!r}).exists():
         config = METHODS["mine"].apply(CONFIG)
         failing = PlannedTrial(method="mine", setting="A", seed=3, config=config.replace(seed=3))
         recorder = Recorder()
-        chosen = dataclasses.replace(options(tmp_path, 4), plugins=(plugin,))
+        chosen = dataclasses.replace(options(tmp_path, 4), plugins={plugin.name: plugin.read_bytes()})
         result = run([sound, damaged, plain, failing], chosen, recorder)
     finally:
         use_plugins([])
@@ -135,6 +135,11 @@ def test_an_error_of_a_whole_pack_is_told_of_each_of_its_trials(
     configs = {trial.digest: trial.config.to_dict() for trial in planned(CONFIG, 2)}
     with pytest.raises(RuntimeError, match="the device is lost"):
         train_pack(
-            {"pack": list(configs)}, configs=configs, options=options(tmp_path, 2).run, plugins=(), run_trial=run_trial
+            {"pack": list(configs)},
+            configs=configs,
+            options=options(tmp_path, 2).run,
+            plugins={},
+            storage=None,
+            run_trial=run_trial,
         )
     assert [message["digest"] for message in told if "the device is lost" in message.get("error", "")] == list(configs)

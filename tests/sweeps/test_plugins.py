@@ -13,7 +13,7 @@ from sngan.methods import METHODS
 from sngan.plugins.loading import use_plugins
 from sweeps.commands.line import run
 from sweeps.commands.options import database_url
-from sweeps.plugins import codes_of, find_kept, keep
+from sweeps.plugins import codes_of, find_kept, keep, plugins_folder
 from sweeps.store import open_store
 from sweeps.study import STUDIES
 from sweeps.variation import parse_overrides, vary
@@ -184,10 +184,12 @@ def test_a_broken_plugin_is_refused_before_anything_runs(text: str, part: str, l
 
 def test_keeping_again_writes_nothing(tmp_path: Path) -> None:
     use_plugins([write(tmp_path, SOUND["penalty"])])
-    (kept,) = keep(tmp_path)
+    sources = keep(tmp_path)
+    (kept,) = plugins_folder(tmp_path).iterdir()
+    assert sources == {kept.name: kept.read_bytes()}
     written = kept.stat().st_mtime_ns
     use_plugins([kept])
-    assert keep(tmp_path) == (kept,)
+    assert keep(tmp_path) == sources
     assert kept.stat().st_mtime_ns == written
     use_plugins([])
 

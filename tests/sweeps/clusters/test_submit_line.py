@@ -55,13 +55,20 @@ def test_mistakes_are_told_in_a_line_or_two(line: Line, arguments: list[str], pa
 
 
 @pytest.mark.parametrize("place", ["me:hunter2@host/x", "me:hun/hunter2@host/x", "me@host/x?password=hunter2"])
-@pytest.mark.parametrize("option", ["--database", "--mlflow"])
+@pytest.mark.parametrize("option", ["--database", "--mlflow", "--storage"])
 def test_passwords_are_refused_and_not_repeated(line: Line, option: str, place: str) -> None:
-    scheme = "postgresql" if option == "--database" else "https"
+    scheme = {"--database": "postgresql", "--mlflow": "https", "--storage": "s3"}[option]
     code, out, err = line("slurm", "robustness", option, f"{scheme}://{place}", "--dry-run")
     assert code == 2
     assert "holds a password" in err
     assert "hunter2" not in out + err
+
+
+def test_a_storage_is_handed_on_to_the_launch(line: Line) -> None:
+    code, out, err = line("slurm", "robustness", "--storage", "s3://bucket/study", "--dry-run")
+    assert code == 0
+    assert "-m sweeps.launch robustness --storage s3://bucket/study --debug &\n" in out
+    assert "kept in s3://bucket/study." in err
 
 
 def test_an_unknown_job_is_told_with_those_there_are(line: Line, tmp_path: Path) -> None:

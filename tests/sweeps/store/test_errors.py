@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy import Connection, event, make_url, text
 
 from sngan.errors import InputError
+from sweeps import patience
 from sweeps.store import connect, open_store
 from sweeps.store.connect import transaction
 from tests.sweeps.store.samples import (
@@ -130,8 +131,8 @@ def test_a_postgresql_connection_that_was_cut_is_made_again(tmp_path: Path) -> N
 def test_a_postgresql_that_stays_away_is_an_error_after_a_while(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(connect, "PATIENCE_S", 1)
-    monkeypatch.setattr(connect, "_PAUSE_S", 0.1)
+    monkeypatch.setattr(patience, "PATIENCE_S", 1)
+    monkeypatch.setattr(patience, "_PAUSE_S", 0.1)
     ended = text("SELECT pg_terminate_backend(pg_backend_pid())")
     with (
         fresh_database("postgresql", tmp_path) as url,
