@@ -22,8 +22,8 @@ for _name, _value in _ENVIRONMENT.items():
 
 
 def keep_to_this_machine() -> None:
-    """Have a Ray that is started here listen on loopback, and to nobody who does not know a token that only this process
-    and its children have: Ray runs whatever code reaches it. Only before Ray is imported, which reads this once.
+    """Have a Ray that is started here listen on loopback, and to nobody who does not know a token that only this
+    process and its children have: Ray runs whatever code reaches it. In time only before Ray is imported.
     """
     if "ray" in sys.modules:
         return

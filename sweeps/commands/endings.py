@@ -46,12 +46,17 @@ def tell_ending(ending: Ending) -> int:
     if sweep.to_come:
         click.echo(f"{counted(sweep.to_come, 'more trial')} will be proposed from the results of these.")
     if ending.missing:
-        done, total = len(sweep.planned) - len(ending.missing), len(sweep.planned) + sweep.to_come
-        click.echo(f"Stopped: {done} of {total} trials have a result. Go on with:\n{again}", err=True)
-        for other in ending.others:
-            click.echo(f"The study goes on meanwhile in another launch: {other}.", err=True)
+        _tell_stop(ending, again)
         return UNFINISHED
     return 0
+
+
+def _tell_stop(ending: Ending, again: str) -> None:
+    sweep = ending.sweep
+    done, total = len(sweep.planned) - len(ending.missing), len(sweep.planned) + sweep.to_come
+    click.echo(f"Stopped: {done} of {total} trials have a result. Go on with:\n{again}", err=True)
+    for other in ending.others:
+        click.echo(f"The study goes on meanwhile in another launch: {other}.", err=True)
 
 
 def _every(number: int) -> str:

@@ -2,9 +2,9 @@
 
 python -m tests.benchmarks.queued_trials [--trials 10000] [--slurm FOLDER --nodes 3]
 
-A trial is two updates and one evaluation: what is measured is the queue. With --slurm the study is a job on that
-many nodes, which must see FOLDER; the nodes of an emulated cluster share the cores of one machine. Memory is the resident
-set size of the launch alone, read with the number of trials that have ended.
+A trial is two updates and one evaluation: what is measured is the queue. With --slurm the study is a job on as many
+nodes, which must see FOLDER; those of an emulated cluster share the cores of one machine. Memory is the resident set
+size of the launch alone, read with the number of trials that have ended.
 """
 
 import contextlib

@@ -21,7 +21,7 @@ from tests.chaos.table import FAULTS_FILE, write_page
 from tests.chaos.unharmed import unharmed
 from tests.chaos.victim import NUM_EVALUATIONS, finished_of, problems
 
-PER_STUDY = 5
+PER_STUDY = 6
 MOST_LAUNCHES = 20
 LONGEST_S = 1500.0
 _LOOK_S = 0.5
@@ -71,7 +71,7 @@ def _harmed(at: Surroundings, random: Random, told: Counter[str], expected: Path
     # The rarest first, so that all kinds come about equally often.
     names = sorted(possible(at), key=lambda name: (told[name], random.random()))[:PER_STUDY]
     random.shuffle(names)
-    moments = sorted(random.sample(range(1, NUM_EVALUATIONS - 4), len(names)))
+    moments = sorted(random.sample(range(1, NUM_EVALUATIONS - 12), len(names)))
     waiting = list(zip(moments, names, strict=True))
     happened: list[dict[str, Any]] = []
     ever_finished: dict[str, str] = {}
