@@ -129,8 +129,8 @@ class Victim:
         for process in harmed:
             with contextlib.suppress(psutil.Error):
                 process.kill()
-        psutil.wait_procs(harmed, timeout=10)
-        self.wait_for_end()
+        self.wait_for_end()  # first: whoever asks for its exit code takes it away
+        psutil.wait_procs(harmed[1:], timeout=10)
 
     def wait_for_end(self) -> None:
         """The launch ends by itself, or it is an error."""
