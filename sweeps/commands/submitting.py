@@ -3,8 +3,9 @@
 import contextlib
 import re
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,18 @@ from sweeps.commands.line import cli as launch_line
 from sweeps.commands.options import find_place
 from sweeps.commands.run import study_command
 from sweeps.study import STUDIES
+from sweeps.variation import is_shortened
 
 # Before the last @, or among the parameters.
 _PASSWORD = re.compile(r"^[\w+.-]+://[^@]*:.*@|\w*(pass|secret|token|key)\w*=", re.IGNORECASE)
+
+# What these name is looked at by machines of the cluster.
+_SEEN_THERE = ("--out", "--database", "--cache-dir", "--data-dir", "--inception-weights")
+_BETTER_PLACES = {
+    "--database": "~/.pgpass (or PGPASSFILE, PGPASSWORD)",
+    "--mlflow": "MLFLOW_TRACKING_PASSWORD",
+    "--head": "RAY_AUTH_TOKEN (with RAY_AUTH_MODE=token)",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,10 +42,13 @@ class Asked:
     given: Mapping[str, Any]
 
 
-def checked(study: str, launch: tuple[str, ...], *, cpus: int, gpus: int, option: str) -> Asked:
+def checked(
+    study: str, launch: tuple[str, ...], *, cpus: float, gpus: float, option: str, seen_here: bool = True
+) -> Asked:
     """What is to be launched on machines with so many CPUs and GPUs. Raises InputError for what cannot run there.
 
-    option : how the command calls these numbers, "per-node" of --cpus-per-node.
+    option : how the command calls these numbers, "per-node" of --cpus-per-node. seen_here : whether this machine sees
+    the folder of results and the database as those machines do.
     """
     if study not in STUDIES:
         raise unknown("study", study, STUDIES)
@@ -47,6 +60,10 @@ def checked(study: str, launch: tuple[str, ...], *, cpus: int, gpus: int, option
     if given["dry_run"]:
         raise InputError("--dry-run of the launch is part of the one of this command.")
     refuse_passwords({"--database": given["database"], "--mlflow": given["mlflow"]})
+    if not seen_here and is_shortened(given["preset"] or ""):
+        raise InputError(
+            f"--preset {given['preset']}: only the database knows what it changes; give its --set options."
+        )
     place = find_place(study, *(given[name] for name in ("preset", "overrides", "out", "database", "plugins")))
     if (given["gpus_per_trial"] or 0) > gpus or given["trials_per_gpu"] > 1 > gpus:
         raise InputError(f"trials ask for GPUs, and there are {gpus}; give --gpus-{option}.")
@@ -66,9 +83,26 @@ def tell_plan(asked: Asked, *more: str) -> None:
         launch_line.main(args=typed, standalone_mode=False, obj=tuple(typed))
 
 
+def tell_plan_elsewhere(asked: Asked) -> None:
+    """`tell_plan` where this machine sees neither the folders nor the database, and must not make them."""
+    with tempfile.TemporaryDirectory() as folder:
+        tell_plan(replace(asked, launch=without(asked.launch, *_SEEN_THERE)), "--out", folder)
+
+
+def without(launch: Sequence[str], *options: str) -> tuple[str, ...]:
+    """The words of a launch without these options, all of which take a value."""
+    kept, words = [], iter(launch)
+    for word in words:
+        if word in options:
+            next(words, None)
+        elif word.partition("=")[0] not in options:
+            kept.append(word)
+    return tuple(kept)
+
+
 def refuse_passwords(urls: dict[str, str | None]) -> None:
     """Raise InputError for a URL with a password: others can read batch scripts, and the commands of processes."""
     for option, url in urls.items():
         if url is not None and _PASSWORD.search(url):
-            where = "~/.pgpass (or PGPASSFILE, PGPASSWORD)" if option == "--database" else "MLFLOW_TRACKING_PASSWORD"
+            where = _BETTER_PLACES[option]
             raise InputError(f"{option} holds a password, which others could read in the script.\nPut it into {where}.")
