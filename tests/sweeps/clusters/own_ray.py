@@ -42,7 +42,8 @@ def own_ray(num_cpus: int) -> Iterator[OwnRay]:
     with tempfile.TemporaryDirectory(prefix="r", dir="/tmp") as folder:  # sockets have names of 107 characters at most
         line = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", "--num-cpus", str(num_cpus),
                 "--node-ip-address", "127.0.0.1", "--dashboard-host", "127.0.0.1", "--include-dashboard", "true",
-                "--object-store-memory", "100000000", "--temp-dir", folder,
+                "--object-store-memory", "100000000", "--min-worker-port", "0", "--max-worker-port", "0",
+                "--temp-dir", folder,
                 *(word for name, port in ports.items() for word in (f"--{name}", str(port)))]  # fmt: skip
         with (Path(folder) / "started.log").open("wb") as log:
             process = subprocess.Popen(line, env=environment, stdout=log, stderr=log, start_new_session=True)

@@ -167,10 +167,10 @@ def test_a_copy_of_the_code_runs_alone_and_knows_its_commit_and_version(tmp_path
     copy_project(tmp_path)
     assert not list(tmp_path.rglob("__pycache__"))
     asked = (
-        "import json, sngan, dashboards.report, sweeps.store.schema as s, sweeps.provenance as p;"
+        "import json, os, sngan, dashboards.report, sweeps.store.schema as s, sweeps.provenance as p;"
         "from importlib import metadata, resources;"
         "print(json.dumps([sngan.__file__, s.__file__, dashboards.report.__file__, p.git_state(), "
-        "metadata.version(p.PACKAGE), str(metadata.distribution(p.PACKAGE).locate_file('')), "
+        "metadata.version(p.PACKAGE), os.path.abspath(metadata.distribution(p.PACKAGE).locate_file('')), "
         "(resources.files('sngan.datasets') / 'imagenet_synsets.txt').is_file()]))"
     )
     done = subprocess.run(
