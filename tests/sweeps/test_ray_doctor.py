@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 import ray
@@ -61,13 +60,19 @@ def nodes() -> Iterator[TwoNodes]:
 
 
 @pytest.fixture
-def needs(tmp_path: Path, cache_dir: Path) -> Needs:
+def prepared(cache_dir: Path) -> Path:
+    """A cache with the data."""
     open_dataset("digits", cache_dir=cache_dir)
+    return cache_dir
+
+
+@pytest.fixture
+def needs(tmp_path: Path, prepared: Path) -> Needs:
     return Needs(
         out=tmp_path / "runs",
         database=f"sqlite:///{tmp_path / 'runs' / 'results.db'}",
         mlflow=None,
-        run=RunOptions(cache_dir=cache_dir),
+        run=RunOptions(cache_dir=prepared),
         config=TrialConfig(protocols=("fid/gen600-test600-digits",)),
         gpus=0,
     )
@@ -78,10 +83,10 @@ def of(found: list[NodeFindings], node: str) -> NodeFindings:
 
 
 def test_what_is_wrong_is_said_of_its_node_and_the_others_are_one_line(
-    nodes: TwoNodes, tmp_path: Path, cache_dir: Path
+    nodes: TwoNodes, tmp_path: Path, prepared: Path
 ) -> None:
     line = [sys.executable, "-m", "sweeps.launch", "doctor", *STUDY, "--out", str(tmp_path / "runs"), "--cache-dir",
-            str(cache_dir), "--address", nodes.address]  # fmt: skip
+            str(prepared), "--address", nodes.address]  # fmt: skip
     done = subprocess.run(line, capture_output=True, text=True, timeout=200, check=False, cwd=ROOT)
     assert done.returncode == 1, done.stdout + done.stderr
     assert done.stdout.endswith(f"Not ready: {nodes.worker} (GPUs of Ray).\n")
@@ -116,24 +121,40 @@ class _Holder:
         """Answers when it has its CPU and its GPU."""
 
 
-def test_a_node_without_the_project_is_told(nodes: TwoNodes, needs: Needs, monkeypatch: pytest.MonkeyPatch) -> None:
-    broken: dict[str, Any] = {"env_vars": {"PYTHONPATH": "", "PYTHONSAFEPATH": "1", "PYTHONNOUSERSITE": "1"}}
-    monkeypatch.setattr("sweeps.ray_doctor._SEES_GPUS", {**broken, "py_executable": f"{sys.executable} -S"})
-    found = examine_nodes(needs, nodes.address, 20)
+# Read by every interpreter that starts.
+WITHOUT_SWEEPS = """
+import sys
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "sweeps":
+            raise ModuleNotFoundError(f"No module named {name!r}")
+sys.meta_path.insert(0, Missing())
+"""
+
+
+def test_nodes_without_the_project_are_told(
+    nodes: TwoNodes, needs: Needs, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(WITHOUT_SWEEPS)
+    monkeypatch.setattr("sweeps.ray_doctor._SEES_GPUS", {"env_vars": {"PYTHONPATH": str(tmp_path)}})
+    found = examine_nodes(needs, nodes.address, 60)
     for node in (nodes.head, nodes.worker):
-        assert of(found, node).bad == ["machine"]
+        (only,) = of(found, node).findings
+        assert only.state == "bad"
+        assert "No module named 'sweeps" in only.told
+        assert "Every node needs this project" in only.advice
 
 
 def test_a_node_that_does_not_answer_is_told_and_the_others_are_shown(nodes: TwoNodes, needs: Needs) -> None:
     os.kill(nodes.raylet, signal.SIGSTOP)
     try:
-        found = examine_nodes(needs, nodes.address, 12)
+        found = examine_nodes(needs, nodes.address, 30)
     finally:
         os.kill(nodes.raylet, signal.SIGCONT)
     assert of(found, nodes.head).bad == []
     (silent,) = of(found, nodes.worker).findings
     assert silent.state == "bad"
-    assert "has not answered for 12 s" in silent.told
+    assert "has not answered for 30 s" in silent.told
 
 
 def test_an_address_without_a_cluster_is_told(needs: Needs) -> None:
