@@ -99,7 +99,7 @@ def _tell_nodes(needs: Needs, address: str, timeout_s: float) -> list[str]:
 
     nodes = examine_nodes(needs, address, timeout_s)
     good = [each.node for each in nodes if not each.remarkable]
-    click.echo(f"{len(good)} of {counted(len(nodes), 'node')} have everything{': ' if good else '.'}{', '.join(good)}")
+    click.echo(f"Everything is there on {len(good)} of {counted(len(nodes), 'node')}: {', '.join(good) or '-'}")
     for each in nodes:
         if each.remarkable:
             click.secho(each.node, bold=True)

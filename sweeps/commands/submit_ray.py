@@ -147,5 +147,5 @@ def _follow(server: JobServer, job: str) -> int:
 def _told(job: str, ending: Ending) -> str:
     if ending.code == UNFINISHED:
         return f"Job {job} ended before all trials had a result. Submit it again, and it goes on."
-    first = ending.told.partition("\n")[0] if ending.code else ""
-    return f"Job {job}: {ending.state}. {first}".rstrip()
+    why = ending.told.partition("\n")[0].partition(", last available logs")[0] if ending.code else ""
+    return f"Job {job}: {ending.state}. {why}".rstrip()

@@ -94,7 +94,7 @@ def test_what_is_wrong_is_said_of_its_node_and_the_others_are_one_line(
     assert "nvidia-smi" in done.stdout
     assert "data and weights" not in done.stdout
     if "?" not in done.stdout:  # a small disk is this machine's own affair
-        assert done.stdout.startswith(f"1 of 2 nodes have everything: {nodes.head}\n")
+        assert done.stdout.startswith(f"Everything is there on 1 of 2 nodes: {nodes.head}\n")
         assert done.stdout.count(nodes.head) == 1
 
 
