@@ -4,6 +4,7 @@ Never environment variables: they hold secrets.
 """
 
 import functools
+import json
 import os
 import platform
 import re
@@ -24,6 +25,7 @@ RECORDED_PACKAGES = (PACKAGE, "torch", "torchvision", "numpy", "scipy", "scikit-
                      "ray", "optuna", "mlflow", "sqlalchemy", "pandas", "altair", "vl-convert-python")  # fmt: skip
 _COMMAND_TIMEOUT_S = 10
 _CREDENTIAL = re.compile(r"^[\w+.-]+://[^@]*:.*@|\w*(pass|secret|token|key)\w*=|[?&]sig=", re.IGNORECASE)
+_CARRIED = "git_state.json"  # beside this file, in a copy of the code that left its checkout
 
 
 def collect(command: Sequence[str]) -> dict[str, Any]:
@@ -58,13 +60,28 @@ def versions() -> dict[str, str]:
 
 
 def git_state() -> dict[str, Any]:
-    """{"git_commit": 40 hex digits or "", "git_dirty": bool or None} of the checkout that the code runs from."""
+    """{"git_commit": 40 hex digits or "", "git_dirty": bool or None} of the checkout that the code runs from, or that
+    it was copied from by `carry_git_state`.
+    """
     commit = _git("rev-parse", "HEAD")
     if commit is None:
-        return {"git_commit": "", "git_dirty": None}
+        return _carried_git_state() or {"git_commit": "", "git_dirty": None}
     # Files that git does not track (results, caches) do not change what ran.
     changes = _git("status", "--porcelain", "--untracked-files=no")
     return {"git_commit": commit, "git_dirty": None if changes is None else bool(changes)}
+
+
+def carry_git_state(package: Path) -> None:
+    """Let `package`, a copy of this one that leaves its checkout, say what it is a copy of."""
+    (package / _CARRIED).write_text(json.dumps(git_state()))
+
+
+def _carried_git_state() -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(Path(__file__).with_name(_CARRIED).read_text())
+    except FileNotFoundError:
+        return {}
+    return found
 
 
 def _git(*arguments: str) -> str | None:

@@ -13,7 +13,14 @@ MAY_IMPORT = {"sngan": {"sngan"}, "sweeps": {"sngan", "sweeps"}, "dashboards": s
 
 # dependency -> the files, or folders, that may import it
 DOORS = {
-    "ray": ("sweeps/engine_ray.py", "sweeps/ray_cluster.py", "sweeps/ray_queue.py", "sweeps/ray_worker.py"),
+    "ray": (
+        "sweeps/engine_ray.py",
+        "sweeps/ray_cluster.py",
+        "sweeps/ray_doctor.py",
+        "sweeps/ray_queue.py",
+        "sweeps/ray_worker.py",
+        "sweeps/clusters/ray_jobs.py",
+    ),
     "optuna": ("sweeps/search.py",),
     "mlflow": ("sweeps/tracking",),
     "sqlalchemy": ("sweeps/store",),

@@ -1,5 +1,6 @@
 """Commands before a launch: what a machine without internet needs is fetched elsewhere; is everything there?"""
 
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -19,8 +20,9 @@ from sweeps.commands.options import (
     storage_option,
     study_argument,
 )
-from sweeps.doctor import Needs, examine
+from sweeps.doctor import Finding, Needs, examine
 from sweeps.progress_tables import plain_table, show
+from sweeps.wording import counted
 
 _MARKS = {"good": "ok", "doubtful": "?", "bad": "MISSING"}
 
@@ -55,33 +57,64 @@ def prepare(threads: int, device: str, **options: Any) -> None:
 @storage_option
 @click.option("--mlflow", metavar="URI", callback=not_empty, help="MLflow to mirror to.  [default: OUT/mlflow.db]")
 @click.option("--gpus", type=click.IntRange(0), default=0, show_default=True, help="GPUs that must be here.")
+@click.option("--address", default="none", show_default=True, help="Ray cluster of which all nodes are looked at, from "
+              "there: auto, or HOST:PORT of its head. GPUs are then asked of those with CPUs for trials.")  # fmt: skip
+@click.option("--timeout", "timeout_s", type=click.FloatRange(min=0, min_open=True), default=600.0, show_default=True,
+              help="With --address: seconds after which a node is silent.")  # fmt: skip
 @click.pass_context
-def doctor(context: click.Context, /, mlflow: str | None, storage: str | None, gpus: int, **options: Any) -> None:
+def doctor(
+    context: click.Context,
+    /,
+    mlflow: str | None,
+    storage: str | None,
+    gpus: int,
+    address: str,
+    timeout_s: float,
+    **options: Any,
+) -> None:
     """Say what a study would miss on this machine: GPUs, folders, locks, database, MLflow, data, weights, clocks, room.
 
     Nothing is downloaded or prepared. Inside an allocation, on every node: srun --ntasks-per-node=1 python -m ...
+    On every node of a Ray cluster, from one of its machines: --address auto.
 
     Example: python -m sweeps.launch doctor robustness --preset cifar10 --out /shared/runs --gpus 4
     """
     place, run = _place_and_run(options)
-    found = examine(
-        Needs(
-            out=place.out,
-            database=place.database,
-            mlflow=mlflow or tracking.default_uri(place.out),
-            storage=storage,
-            run=run,
-            config=TrialConfig.from_dict(place.preset.config),
-            gpus=gpus,
-        )
+    needs = Needs(
+        out=place.out,
+        database=place.database,
+        mlflow=mlflow or tracking.default_uri(place.out),
+        storage=storage,
+        run=run,
+        config=TrialConfig.from_dict(place.preset.config),
+        gpus=gpus,
     )
+    bad = _tell(examine(needs)) if address == "none" else _tell_nodes(needs, address, timeout_s)
+    click.echo("Ready." if not bad else f"Not ready: {', '.join(bad)}.")
+    context.exit(1 if bad else 0)
+
+
+def _tell(found: Sequence[Finding]) -> list[str]:
+    """Show what was found on a machine; return what is missing."""
     show(plain_table(("", "what", "found"), [[_MARKS[each.state], each.what, each.told] for each in found]))
     for each in found:
         if each.advice:
             click.echo(f"{each.what}: {each.advice}")
-    bad = [each.what for each in found if each.state == "bad"]
-    click.echo("Ready." if not bad else f"Not ready: {', '.join(bad)}.")
-    context.exit(1 if bad else 0)
+    return [each.what for each in found if each.state == "bad"]
+
+
+def _tell_nodes(needs: Needs, address: str, timeout_s: float) -> list[str]:
+    """Show what was found on the nodes of a Ray cluster; return what is missing where."""
+    from sweeps.ray_doctor import examine_nodes  # importing Ray takes a second
+
+    nodes = examine_nodes(needs, address, timeout_s)
+    good = [each.node for each in nodes if not each.remarkable]
+    click.echo(f"Everything is there on {len(good)} of {counted(len(nodes), 'node')}: {', '.join(good) or '-'}")
+    for each in nodes:
+        if each.remarkable:
+            click.secho(each.node, bold=True)
+            _tell(each.remarkable)
+    return [f"{each.node} ({', '.join(each.bad)})" for each in nodes if each.bad]
 
 
 def _place_and_run(options: dict[str, Any], **more: Any) -> tuple[Place, RunOptions]:

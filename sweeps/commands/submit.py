@@ -19,6 +19,7 @@ from sweeps.clusters.slurm import Allocation, JobState
 from sweeps.commands.line import run_command
 from sweeps.commands.options import debug_option
 from sweeps.commands.submit_kubernetes import submit_kubernetes
+from sweeps.commands.submit_ray import submit_ray
 from sweeps.commands.submitting import Asked, checked, tell_plan
 from sweeps.progress_tables import plain_table, show
 from sweeps.provenance import command_line
@@ -146,6 +147,7 @@ def _pairs(texts: Sequence[str]) -> dict[str, str | None]:
 
 
 cli.add_command(submit_kubernetes)
+cli.add_command(submit_ray)
 
 
 @cli.command()

@@ -1,8 +1,6 @@
 """python -m sweeps.submit kubernetes."""
 
-import dataclasses
 import shlex
-import tempfile
 from collections.abc import Sequence
 from importlib import metadata
 from typing import Any
@@ -13,7 +11,7 @@ from sngan.errors import InputError
 from sweeps.clusters import kubernetes
 from sweeps.clusters.kubernetes import RayCluster
 from sweeps.commands.options import debug_option
-from sweeps.commands.submitting import checked, tell_plan
+from sweeps.commands.submitting import checked, tell_plan_elsewhere
 from sweeps.provenance import command_line
 
 
@@ -62,13 +60,12 @@ def submit_kubernetes(
         node_selector=dict(_pair("--node-selector", text) for text in labels),
         tolerations=[_toleration(text) for text in taints],
     )
-    asked = checked(study, launch, cpus=cluster.cpus, gpus=cluster.gpus, option="per-worker")
+    asked = checked(study, launch, cpus=cluster.cpus, gpus=cluster.gpus, option="per-worker", seen_here=False)
     if not asked.database.startswith("postgresql"):
         raise InputError("pods share no disk that SQLite could lie on; give --database postgresql://USER@HOST/NAME.")
     if (out := str(asked.given["out"])) != "runs" and not out.startswith(f"{cluster.mount.rstrip('/')}/"):
         raise InputError(f"--out {out}: results must lie on the volume, below --mount {cluster.mount}.")
-    with tempfile.TemporaryDirectory() as folder:  # neither the volume nor the database need be seen from here
-        tell_plan(dataclasses.replace(asked, launch=_without_database(launch)), "--out", folder)
+    tell_plan_elsewhere(asked)
     words = command_line([study, *launch, *_defaults(cluster, asked.given)])
     text = kubernetes.manifest(
         kubernetes.ray_job(
@@ -97,14 +94,6 @@ def _defaults(cluster: RayCluster, given: Any) -> Sequence[str]:
             per_worker = min(per_worker, cluster.gpus // share)
         words += ["--max-concurrent", str(max(1, int(cluster.max_workers * per_worker * given["trials_per_gpu"])))]
     return words
-
-
-def _without_database(launch: Sequence[str]) -> tuple[str, ...]:
-    """The options of a launch without --database."""
-    words = [word for word in launch if not word.startswith("--database=")]
-    if "--database" in words:
-        del words[(place := words.index("--database")) : place + 2]
-    return tuple(words)
 
 
 def _pair(option: str, text: str) -> tuple[str, str]:

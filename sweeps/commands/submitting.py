@@ -2,8 +2,9 @@
 
 import contextlib
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,15 @@ from sweeps.commands.options import find_place
 from sweeps.commands.run import study_command
 from sweeps.provenance import holds_credential
 from sweeps.study import STUDIES
+from sweeps.variation import is_shortened
 
-_PASSWORD_PLACES = {
-    "database": "~/.pgpass (or PGPASSFILE, PGPASSWORD)",
-    "mlflow": "MLFLOW_TRACKING_PASSWORD",
-    "storage": "~/.aws (or AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY)",
+# What these name is looked at by machines of the cluster.
+_SEEN_THERE = ("--out", "--database", "--cache-dir", "--data-dir", "--inception-weights", "--storage")
+_BETTER_PLACES = {
+    "--database": "~/.pgpass (or PGPASSFILE, PGPASSWORD)",
+    "--mlflow": "MLFLOW_TRACKING_PASSWORD",
+    "--storage": "~/.aws (or AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY)",
+    "--head": "RAY_AUTH_TOKEN (with RAY_AUTH_MODE=token)",
 }
 
 
@@ -35,10 +40,13 @@ class Asked:
     given: Mapping[str, Any]
 
 
-def checked(study: str, launch: tuple[str, ...], *, cpus: int, gpus: int, option: str) -> Asked:
+def checked(
+    study: str, launch: tuple[str, ...], *, cpus: float, gpus: float, option: str, seen_here: bool = True
+) -> Asked:
     """What is to be launched on machines with so many CPUs and GPUs. Raises InputError for what cannot run there.
 
-    option : how the command calls these numbers, "per-node" of --cpus-per-node.
+    option : how the command calls these numbers, "per-node" of --cpus-per-node. seen_here : whether this machine sees
+    the folder of results and the database as those machines do.
     """
     if study not in STUDIES:
         raise unknown("study", study, STUDIES)
@@ -49,7 +57,11 @@ def checked(study: str, launch: tuple[str, ...], *, cpus: int, gpus: int, option
             raise InputError(f"--{name} {given[name]}: the job has a Ray of its own; leave it out.")
     if given["dry_run"]:
         raise InputError("--dry-run of the launch is part of the one of this command.")
-    _refuse_passwords(given)
+    refuse_passwords({f"--{name}": given[name] for name in ("database", "mlflow", "storage")})
+    if not seen_here and is_shortened(given["preset"] or ""):
+        raise InputError(
+            f"--preset {given['preset']}: only the database knows what it changes; give its --set options."
+        )
     place = find_place(study, *(given[name] for name in ("preset", "overrides", "out", "database", "plugins")))
     if (given["gpus_per_trial"] or 0) > gpus or given["trials_per_gpu"] > 1 > gpus:
         raise InputError(f"trials ask for GPUs, and there are {gpus}; give --gpus-{option}.")
@@ -69,10 +81,26 @@ def tell_plan(asked: Asked, *more: str) -> None:
         launch_line.main(args=typed, standalone_mode=False, obj=tuple(typed))
 
 
-def _refuse_passwords(given: Mapping[str, Any]) -> None:
+def tell_plan_elsewhere(asked: Asked) -> None:
+    """`tell_plan` where this machine sees neither the folders nor the database, and must not make them."""
+    with tempfile.TemporaryDirectory() as folder:
+        tell_plan(replace(asked, launch=without(asked.launch, *_SEEN_THERE)), "--out", folder)
+
+
+def without(launch: Sequence[str], *options: str) -> tuple[str, ...]:
+    """The words of a launch without these options, all of which take a value."""
+    kept, words = [], iter(launch)
+    for word in words:
+        if word in options:
+            next(words, None)
+        elif word.partition("=")[0] not in options:
+            kept.append(word)
+    return tuple(kept)
+
+
+def refuse_passwords(urls: dict[str, str | None]) -> None:
     """Raise InputError for a URL with a password: others can read batch scripts, and the commands of processes."""
-    for option, where in _PASSWORD_PLACES.items():
-        if given[option] is not None and holds_credential(given[option]):
-            raise InputError(
-                f"--{option} holds a password, which others could read in the script.\nPut it into {where}."
-            )
+    for option, url in urls.items():
+        if url is not None and holds_credential(url):
+            where = _BETTER_PLACES[option]
+            raise InputError(f"{option} holds a password, which others could read in the script.\nPut it into {where}.")
