@@ -1,4 +1,4 @@
-"""The README stays in step with the code: its links, its commands and options, its names."""
+"""The READMEs stay in step with the code: their links, their commands and options, their names."""
 
 import re
 import shlex
@@ -12,17 +12,30 @@ from sngan.metrics.protocols import parse
 from sngan.plugins.checking import refuse_broken
 from sngan.plugins.loading import use_plugins
 from sweeps.commands.line import cli as launch_commands
+from sweeps.commands.run import study_command
+from sweeps.commands.submit import cli as submit_commands
+from sweeps.study import STUDIES
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
-COMMANDS = [
-    line.partition("#")[0].replace("\\\n", " ").strip()
-    for block in re.findall(r"```\n(.*?)```", README, re.DOTALL)
-    for line in re.sub(r"\\\n\s*", " ", block).splitlines()
-    if line.startswith("python -m ")
-]
-PLUGINS = [block for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "add_method" in block]
-ENTRY_POINTS = {"sngan": sngan_commands, "sweeps.launch": launch_commands}
+CLUSTERS = (ROOT / "infra" / "README.md").read_text()
+ENTRY_POINTS = {"sngan": sngan_commands, "sweeps.launch": launch_commands, "sweeps.submit": submit_commands}
+
+
+def blocks(text: str) -> list[tuple[str, str]]:
+    """(language, content) of the blocks of code."""
+    return re.findall(r"^```(\w*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+
+
+def commands(text: str) -> list[str]:
+    """Commands of this project in the blocks without a language, each in one line."""
+    lines = [line for language, block in blocks(text) if not language
+             for line in re.sub(r"\\\n\s*", " ", block).splitlines()]  # fmt: skip
+    found = (re.search(r"python -m (?:sngan|sweeps)\b[^#]*", line) for line in lines)
+    return [match[0].strip() for match in found if match]
+
+
+PLUGINS = [block for language, block in blocks(README) if language == "python" and "add_method" in block]
 
 
 def test_nothing_is_left_to_fill_in() -> None:
@@ -34,14 +47,22 @@ def test_links_lead_somewhere(target: str) -> None:
     assert (ROOT / target).exists()
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", dict.fromkeys(commands(README) + commands(CLUSTERS)))
 def test_commands_and_their_options_exist(command: str) -> None:
     _, _, module, name, *words = shlex.split(command)
     group = ENTRY_POINTS[module]
     found = group if name.startswith("--") else group.get_command(click.Context(group), name)
     assert found is not None
-    options = {option for parameter in found.params for option in parameter.opts}
+    known = [*found.params]
+    if module == "sweeps.submit" and words and words[0] in STUDIES:  # what is submitted is a launch
+        known += study_command(words[0]).params
+    options = {option for parameter in known for option in parameter.opts}
     assert {word for word in (name, *words) if word.startswith("--")} <= options
+
+
+def test_commands_of_all_programs_are_found() -> None:
+    found = {command.split()[2] for command in commands(README) + commands(CLUSTERS)}
+    assert found == set(ENTRY_POINTS)
 
 
 @pytest.mark.parametrize("text", PLUGINS, ids=lambda text: re.findall(r'@register\("(.*?)"', text)[0])
