@@ -27,7 +27,7 @@ from tests.benchmarks.machine import keep
 NAME = "queued_trials"
 STUDY = "cost"
 _TINY = ["config.updates=2", "config.evaluate_every=2", "config.batch_size=2", "config.generator_batch_size=2",
-         "config.n_dis=1", "config.protocols=fid/gen100-test100-digits"]  # fmt: skip
+         "config.protocols=fid/gen100-test100-digits"]  # fmt: skip
 _LOOK_S = 10.0
 
 
