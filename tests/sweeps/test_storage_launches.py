@@ -87,6 +87,7 @@ def assert_no_secret(folder: Path, *texts: str) -> None:
         assert not path.is_file() or SECRET.encode() not in path.read_bytes(), path
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_ray_keeps_files_in_the_bucket_and_gives_the_same_scores(
     server: Server, request: pytest.FixtureRequest, tmp_path: Path, cache_dir: Path
