@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -20,7 +21,6 @@ from tests.chaos.victim import Victim
 
 _DISK_MB = 700
 _POSTGRES_PORT = 54331
-_FAKETIME = "libfaketimeMT.so.1"
 _FILLER_MB = 4
 
 
@@ -180,37 +180,29 @@ class TrackingServer(Surroundings):
 
 
 class Clock(Surroundings):
-    """With a time of day that can be changed, by a library that stands before the system's."""
+    """With a time of day that can be changed, by a library that stands before the system's (clock.c)."""
 
     name = "own clock"
 
     def made(self, out: Path, cache: Path) -> Victim:
         self.place.mkdir(parents=True, exist_ok=True)
+        library = self.place / "clock.so"
+        source = Path(__file__).with_name("clock.c")
+        subprocess.run(["cc", "-shared", "-fPIC", "-O2", "-o", str(library), str(source), "-ldl"], check=True)
         self._file = self.place / "clock"
-        self.step(0)
+        self._file.write_bytes(struct.pack("q", 0))
         made = super().made(out, cache)
-        made.environment = {
-            "LD_PRELOAD": str(_faketime()),
-            "FAKETIME_TIMESTAMP_FILE": str(self._file),
-            "FAKETIME_CACHE_DURATION": "1",
-            "DONT_FAKE_MONOTONIC": "1",
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        }
+        made.environment = {"LD_PRELOAD": str(library), "CHAOS_CLOCK": str(self._file)}
         return made
 
     @staticmethod
     def missing() -> str:
-        return "" if _faketime() else f"needs {_FAKETIME} (Debian's package libfaketime)"
+        return "" if shutil.which("cc") else "needs a compiler of C"
 
     def step(self, offset_s: int) -> None:
-        """From now on the clock differs by so much from the machine's."""
-        unfinished = self._file.with_suffix(".new")
-        unfinished.write_text(f"{offset_s:+d}\n")
-        unfinished.replace(self._file)
-
-
-def _faketime() -> Path | None:
-    return next(iter(sorted(Path("/usr/lib").glob(f"**/faketime/{_FAKETIME}"))), None)
+        """From now on the clock differs by so much from the machine's: processes have mapped the file."""
+        with self._file.open("r+b") as opened:
+            opened.write(struct.pack("q", offset_s))
 
 
 class Slurm(Surroundings):
