@@ -93,6 +93,7 @@ def test_learning_rate_holds_from_the_next_step_on() -> None:
     assert not any(torch.equal(one, other) for one, other in zip(before, ours.parameters(), strict=True))
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_a_trial_does_without_the_compiler() -> None:
     """Importing it takes seconds, in the driver and in every worker."""

@@ -154,6 +154,7 @@ def test_servers_that_do_not_answer_are_bad_and_tell_no_password(needs: Needs) -
         assert "hunter2" not in found.told + found.advice
 
 
+@pytest.mark.thorough
 def test_the_commands(tmp_path: Path) -> None:
     """What a login node prepares, a node without network finds; and not before."""
     place = ["robustness", "--out", str(tmp_path / "runs"), "--cache-dir", str(tmp_path / "cache")]

@@ -292,6 +292,7 @@ def most_at_once(seen_trials: list[dict[str, Any]]) -> int:
     return max(sum(other["start"] <= trial["start"] < other["end"] for other in seen_trials) for trial in seen_trials)
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 @pytest.mark.usefixtures("cluster")
 def test_two_cpus_run_two_trials_at_a_time_with_a_thread_each_in_processes_used_again(tmp_path: Path) -> None:

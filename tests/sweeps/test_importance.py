@@ -69,6 +69,7 @@ def test_importance_leaves_to_interactions_what_is_theirs() -> None:
     assert max(found[name].share for name in space) < 0.15
 
 
+@pytest.mark.thorough
 def test_importance_is_what_optunas_own_function_says() -> None:
     space = cube("a", "b", "c")
     tried = sampled(lambda a, b, c: (np.exp(a) + b * b + 0.1 * a * c) / 5, space, 150)

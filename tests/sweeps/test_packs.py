@@ -32,6 +32,7 @@ def options(folder: Path, trials_per_gpu: int) -> EngineOptions:
     return EngineOptions(run=run_options, trials_per_gpu=trials_per_gpu, num_gpus=1)
 
 
+@pytest.mark.thorough
 def test_packs_give_the_numbers_of_trials_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sweeps.engine_interface.gpus_of_a_trial", lambda options, there: 1.0)
     trials = planned(CONFIG, 3)
@@ -46,6 +47,7 @@ def test_packs_give_the_numbers_of_trials_alone(tmp_path: Path, monkeypatch: pyt
         assert packed.told(trial.seed) == ["start", "evaluation", "evaluation", "finish"]
 
 
+@pytest.mark.thorough
 def test_trials_that_fail_in_a_pack_are_alone_in_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The others end, undisturbed. A user's mistake is final; another error is tried again."""
     monkeypatch.setattr("sweeps.engine_interface.gpus_of_a_trial", lambda options, there: 1.0)

@@ -121,6 +121,7 @@ def test_the_best_configuration_is_trained_again_with_another_seed(play: Callabl
         assert again.seed not in (0, 1)
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_a_killed_search_goes_on_with_the_same_proposals(play: Callable[..., Played]) -> None:
     whole = cells(play("whole").to_the_end())

@@ -18,7 +18,7 @@ from sngan.errors import InputError
 from sweeps.store import ResultStore, open_store
 from sweeps.tracking import Mirror, default_uri
 from sweeps.tracking.server import NOLOAD_WARNING
-from tests.sweeps.store.samples import FID, PRESET, fresh_database, outcome, planned
+from tests.sweeps.store.samples import DATABASES, FID, PRESET, fresh_database, outcome, planned
 from tests.sweeps.tracking_samples import (
     NOTHING,
     a_study,
@@ -226,7 +226,7 @@ def test_a_killed_process_leaves_no_duplicates_and_no_zombies(
     assert all([step for step, _ in values[FID]] == [500, 1000] for _, _, _, values, _ in held.values())
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.thorough)])
+@pytest.fixture(params=DATABASES)
 def behind(request: pytest.FixtureRequest, tmp_path: Path, empty_mlflow: Path) -> Iterator[str]:
     """The database behind a server."""
     if request.param == "sqlite":
@@ -236,6 +236,7 @@ def behind(request: pytest.FixtureRequest, tmp_path: Path, empty_mlflow: Path) -
         yield url.replace("postgresql://", "postgresql+psycopg://", 1)
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_a_real_server(store: ResultStore, tmp_path: Path, mlflow_uri: str, behind: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:

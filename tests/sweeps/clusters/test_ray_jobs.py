@@ -162,6 +162,7 @@ def test_how_a_job_ended_is_the_exit_code(state: str, exit_code: int | None, cod
     assert Ending(state=state, exit_code=exit_code, told="").code == code
 
 
+@pytest.mark.thorough
 def test_a_copy_of_the_code_runs_alone_and_knows_its_commit_and_version(tmp_path: Path) -> None:
     """Imported by an interpreter that finds nothing else of this project."""
     copy_project(tmp_path)
