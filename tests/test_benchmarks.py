@@ -1,6 +1,7 @@
 """The benchmarks' own arithmetic, on timings that are made up, and that every script still starts."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -115,11 +116,25 @@ def test_the_page_of_results_says_what_is_measured() -> None:
     assert tables.rewritten(text) == text, "python -m tests.benchmarks.tables"
 
 
+# One process after another would import torch and Ray anew for each.
+_ALL_HELP = """
+import runpy, sys
+for script in sys.argv[1:]:
+    sys.argv = [script, "--help"]
+    try:
+        runpy.run_module(f"tests.benchmarks.{script}", run_name="__main__")
+    except SystemExit as end:
+        print(f"== {script} ended with {end.code}")
+"""
+
+
 @pytest.mark.thorough
-@pytest.mark.parametrize("script", SCRIPTS)
-def test_every_benchmark_says_what_it_is(script: str) -> None:
-    command = [sys.executable, "-m", f"tests.benchmarks.{script}", "--help"]
+def test_every_benchmark_says_what_it_is() -> None:
+    command = [sys.executable, "-c", _ALL_HELP, *SCRIPTS]
     done = subprocess.run(command, capture_output=True, text=True, cwd=FOLDER.parents[1])
     assert done.returncode == 0, done.stderr
-    assert f"python -m tests.benchmarks.{script}" in done.stdout
-    assert "--smoke" in done.stdout
+    told = dict(zip(SCRIPTS, re.split(r"== .*\n", done.stdout), strict=False))
+    for script in SCRIPTS:
+        assert f"== {script} ended with 0" in done.stdout
+        assert f"python -m tests.benchmarks.{script}" in told[script]
+        assert "--smoke" in told[script]

@@ -36,10 +36,12 @@ def marked(test: Any) -> Any:
 def launch(tmp_path: Path, cache_dir: Path) -> Iterator[subprocess.Popen[str]]:
     """A launch with secrets in its environment, in an MLflow server's URL, in a hostile folder."""
     out = tmp_path / HOSTILE.replace("/", "")
+    # Tests of the engine in this process may have left Ray's variables.
+    without_ray = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     mlflow = f"http://someone:{SECRET}@127.0.0.1:9/"  # nobody answers there
     process = subprocess.Popen(
         [sys.executable, "-m", "sweeps.launch", *SWEEP, "--out", str(out), "--mlflow", mlflow],
-        env={**os.environ, **dict.fromkeys(SECRETS, SECRET), "SNGAN_CACHE": str(cache_dir), "OMP_NUM_THREADS": "1"},
+        env={**without_ray, **dict.fromkeys(SECRETS, SECRET), "SNGAN_CACHE": str(cache_dir), "OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path, start_new_session=True,
     )  # fmt: skip
     yield process

@@ -72,6 +72,7 @@ def needs(tmp_path: Path, prepared: Path) -> Needs:
         out=tmp_path / "runs",
         database=f"sqlite:///{tmp_path / 'runs' / 'results.db'}",
         mlflow=None,
+        storage=None,
         run=RunOptions(cache_dir=prepared),
         config=TrialConfig(protocols=("fid/gen600-test600-digits",)),
         gpus=0,

@@ -1,12 +1,10 @@
 """A study submitted to a real Ray as a job: the code travels, the numbers are those of one machine, ends are told."""
 
 import json
-import os
 import re
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -118,28 +116,3 @@ def test_the_exit_code_of_the_launch_comes_back(cluster: OwnRay, tmp_path: Path)
     assert done.returncode == 2, done.stdout + done.stderr
     assert "no machine here has both" in done.stdout
     assert "FAILED" in done.stderr
-
-
-def test_a_job_that_is_stopped_is_unfinished(cluster: OwnRay, tmp_path: Path) -> None:
-    line = [sys.executable, "-m", "sweeps.submit", "ray", STUDY, "--head", cluster.url, "--out", str(tmp_path / "out"),
-            "--set", "config.updates=100000", "--methods", "sn", "--settings", "B", "--no-mlflow",
-            "--follow"]  # fmt: skip
-    with subprocess.Popen(
-        line, cwd=ROOT, env=cluster.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as process:
-        assert process.stdout is not None
-        told = process.stdout.readline()
-        while "ray job stop" not in told:
-            told = process.stdout.readline()
-            assert told
-        deadline = time.monotonic() + LONGEST_S
-        while not list((tmp_path / "out").glob("checkpoints/*")):
-            assert process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.5)
-        stop = ["ray", "job", "stop", "--address", cluster.url, told.split()[-1]]
-        subprocess.run(stop, env=cluster.environment, check=True, timeout=60, capture_output=True)
-        rest = process.stdout.read()
-        assert process.wait(60) == 75, rest
-    assert "Submit it again" in rest
-    assert os.environ.get("RAY_AUTH_TOKEN") is None  # of the test itself nothing has changed
