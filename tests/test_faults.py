@@ -254,6 +254,7 @@ def test_a_launch_takes_over_from_another(start: Start, tmp_path: Path, uninterr
     assert not differences(uninterrupted, tmp_path)
 
 
+@pytest.mark.thorough
 def test_sigterm_while_everything_is_still_being_imported_is_a_clean_stop(start: Start, tmp_path: Path) -> None:
     process = start(*SWEEP, out=tmp_path)
     time.sleep(0.7)

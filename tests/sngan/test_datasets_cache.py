@@ -98,6 +98,7 @@ def test_processes_that_prepare_at_once_prepare_once(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "datasets").iterdir() if path.suffix != ".lock"] == ["slow-1"]
 
 
+@pytest.mark.thorough
 def test_a_killed_preparation_is_not_mistaken_for_a_finished_one(tmp_path: Path) -> None:
     """A process is killed half-way while another one waits for it: that one takes over."""
     log = tmp_path / "log"

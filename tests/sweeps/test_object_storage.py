@@ -107,6 +107,7 @@ def test_what_is_wrong_with_a_store_is_said_before_anything_starts(server: Serve
     assert "Not a directory" in refused(f"{tmp_path}/file/x")
 
 
+@pytest.mark.thorough
 def test_an_endpoint_where_nobody_answers(server: Server) -> None:
     """Named in the URL, it wins over the environment's; nobody waits for Amazon's services."""
     begun_s = time.monotonic()
