@@ -12,8 +12,8 @@ FAULTS_FILE, PREEMPTIONS_FILE = FOLDER / "results.json", FOLDER / "preemptions.j
 PROBLEMS = ("lost", "doubled", "changed", "unfinished", "mlflow", "undetected")
 _ABOUT = """# Faults
 
-{intro} What "{study}" is: the quick preset as it is, {trials} trials with {evaluations} evaluations. Written by
-`python -m tests.chaos.table`.
+What `python -m tests.chaos` and `python -m tests.chaos.preemptions` did to studies, and what became of them. The study is
+{study}, its quick preset as it is: {trials} trials with {evaluations} rows of evaluations. `python -m tests.chaos.table` writes this page.
 
 - *lost*: trials that had a result at some moment, and at the end had none, or another one.
 - *doubled*: rows of evaluations and diagnostics beyond those of the unharmed study, and trials with two results.
@@ -76,19 +76,19 @@ def _row(cells: Iterable[object]) -> str:
 
 def write_page() -> str:
     """Write the page; return its text."""
-    from tests.chaos.victim import NUM_EVALUATIONS, NUM_TRIALS, PRESET, STUDY
+    from tests.chaos.victim import NUM_EVALUATIONS, NUM_TRIALS, STUDY
 
-    intro = (
-        "What `python -m tests.chaos` and `python -m tests.chaos.preemptions` did to studies, and what became of them."
-    )
-    lines = [_ABOUT.format(intro=intro, study=f"{STUDY} {PRESET}", trials=NUM_TRIALS, evaluations=NUM_EVALUATIONS)]
+    lines = [_ABOUT.format(study=STUDY, trials=NUM_TRIALS, evaluations=NUM_EVALUATIONS)]
     for file, title in ((FAULTS_FILE, "Faults of many kinds"), (PREEMPTIONS_FILE, "Preempted by Slurm")):
         if not file.exists():
             continue
         results = json.loads(file.read_text())
         machine, studies = results["machine"], results["studies"]
         tables = (of_faults(studies), of_studies(studies)) if file == FAULTS_FILE else (of_preemptions(studies),)
-        lines.append(f"## {title}\n\n`{results['command']}` on {machine['cores']} cores ({machine['processor']}), ")
+        done = sum(len(each.get("faults", each.get("preemptions", ()))) for each in studies)
+        lines.append(
+            f"## {title}\n\n{done} so far, by `{results['command']}` on {machine['cores']} cores ({machine['processor']}), "
+        )
         lines[-1] += f"Ray {machine['ray']}, {results['date']}."
         if file == PREEMPTIONS_FILE:
             lines[-1] += f" A checkpoint is written every {results['checkpoint_every_s']:g} s and at every evaluation."
