@@ -12,8 +12,9 @@ FAULTS_FILE, PREEMPTIONS_FILE = FOLDER / "results.json", FOLDER / "preemptions.j
 PROBLEMS = ("lost", "doubled", "changed", "unfinished", "mlflow", "undetected")
 _ABOUT = """# Faults
 
-What `python -m tests.chaos` and `python -m tests.chaos.preemptions` did to studies, and what became of them. The study is
-{study}, its quick preset as it is: {trials} trials with {evaluations} rows of evaluations. `python -m tests.chaos.table` writes this page.
+What `python -m tests.chaos` and `python -m tests.chaos.preemptions` did to studies, and what became of them. The study
+is {study}, its quick preset as it is: {trials} trials with {evaluations} rows of evaluations.
+`python -m tests.chaos.table` writes this page.
 
 - *lost*: trials that had a result at some moment, and at the end had none, or another one.
 - *doubled*: rows of evaluations and diagnostics beyond those of the unharmed study, and trials with two results.
@@ -86,10 +87,8 @@ def write_page() -> str:
         machine, studies = results["machine"], results["studies"]
         tables = (of_faults(studies), of_studies(studies)) if file == FAULTS_FILE else (of_preemptions(studies),)
         done = sum(len(each.get("faults", each.get("preemptions", ()))) for each in studies)
-        lines.append(
-            f"## {title}\n\n{done} so far, by `{results['command']}` on {machine['cores']} cores ({machine['processor']}), "
-        )
-        lines[-1] += f"Ray {machine['ray']}, {results['date']}."
+        lines.append(f"## {title}\n\n{done} so far, by `{results['command']}` on {machine['cores']} cores ")
+        lines[-1] += f"({machine['processor']}), Ray {machine['ray']}, {results['date']}."
         if file == PREEMPTIONS_FILE:
             lines[-1] += f" A checkpoint is written every {results['checkpoint_every_s']:g} s and at every evaluation."
         lines += ["", *("\n".join([*table, ""]) for table in tables)]
