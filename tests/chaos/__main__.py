@@ -32,7 +32,7 @@ def main() -> None:
     made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument("--faults", type=int, default=100)
     made.add_argument("--seed", type=int, default=0)
-    made.add_argument("--only", help="surroundings of this name")
+    made.add_argument("--only", choices=[place.name for place in EVERYWHERE], help="surroundings of this name")
     made.add_argument("--folder", type=Path, default=Path("runs/chaos"), help="where studies run; nodes must see it")
     arguments = made.parse_args()
     folder = arguments.folder.absolute()
@@ -42,6 +42,8 @@ def main() -> None:
         if reason := place.missing():
             print(f"left out: {place.name} {reason}")
     places = [place for place in places if not place.missing()]
+    if not places:
+        raise SystemExit("there is nowhere to run studies")
     expected = unharmed(folder)
     while (done := sum(len(each["faults"]) for each in results["studies"])) < arguments.faults:
         number = len(results["studies"])

@@ -22,7 +22,6 @@ from sweeps.store.connect import connect, parse_url, transaction
 
 STUDY, PRESET = "width", "quick"
 NUM_TRIALS, NUM_EVALUATIONS = 24, 216  # rows: three protocols each time
-UNFINISHED = 75
 _ENDS_S = 120.0
 
 
