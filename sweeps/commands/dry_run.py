@@ -1,6 +1,7 @@
 """What --dry-run says: what would run, and how long it would take."""
 
 import contextlib
+from collections.abc import Iterator
 
 import click
 
@@ -8,17 +9,16 @@ from sweeps.commands.options import Place
 from sweeps.costs import CostEstimate, estimate
 from sweeps.engine import num_slots
 from sweeps.progress_tables import plain_table, show
-from sweeps.store import ResultStore, open_store
+from sweeps.store import NoResultsError, ResultStore, open_store
 from sweeps.study import PlannedTrial
 from sweeps.sweep import Sweep, device_kind, in_order
 from sweeps.until_decided import Candidates
 from sweeps.wording import counted, duration
 
 
-def tell_dry_run(sweep: Sweep, place: Place, *, is_default_database: bool) -> None:
+def tell_dry_run(sweep: Sweep, place: Place) -> None:
     """Say what would run and how long it would take."""
-    exists = not is_default_database or (place.out / "results.db").exists()
-    with open_store(place.database, create=False) if exists else contextlib.nullcontext() as store:
+    with _results(place.database) as store:
         sweep = sweep.proposed(store)
         candidates = _candidates(sweep, store)
         later = {} if candidates is None else {trial.digest: trial for trial in candidates.at_most()}
@@ -49,6 +49,18 @@ def tell_dry_run(sweep: Sweep, place: Place, *, is_default_database: bool) -> No
             f"seeds only for those still open: at most {counted(len(more), 'trial')} more."
         )
         click.echo(_expected_text(estimated.of(more), num_slots(sweep.engine)))
+
+
+@contextlib.contextmanager
+def _results(database: str) -> Iterator[ResultStore | None]:
+    """What was stored before; None where a launch would begin the database, which this does not."""
+    try:
+        store = open_store(database, create=False)
+    except NoResultsError:
+        yield None
+        return
+    with store:
+        yield store
 
 
 def _candidates(sweep: Sweep, store: ResultStore | None) -> Candidates | None:

@@ -183,7 +183,7 @@ def _run(
     )
     check_here(sweep.engine)
     if dry_run:
-        tell_dry_run(sweep, place, is_default_database=database is None)
+        tell_dry_run(sweep, place)
         return 0
     return tell_ending(launch(sweep, click.echo))
 

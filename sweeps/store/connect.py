@@ -132,7 +132,7 @@ def _prepare_folder(url: URL, *, create: bool) -> None:
         )
     if not create:
         if not path.exists():
-            raise InputError(f"there is no database at {path}.\nGive another place, or launch a study first.")
+            raise NoResultsError(f"there is no database at {path}.\nGive another place, or launch a study first.")
         return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -167,6 +167,10 @@ def transaction(engine: Engine, *, write: bool) -> Iterator[Connection]:
             connection.execution_options(isolation_level="REPEATABLE READ")
         with connection.begin():
             yield connection
+
+
+class NoResultsError(InputError):
+    """A place that could hold a store and has none yet."""
 
 
 class UnreachableError(InputError):

@@ -10,7 +10,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, func, inspect, select
 
 from sngan.errors import InputError
-from sweeps.store.connect import shown, transaction
+from sweeps.store.connect import NoResultsError, shown, transaction
 from sweeps.store.tables import Base
 
 # Not Alembic's default name: MLflow or Optuna may live in the same database under theirs.
@@ -25,8 +25,8 @@ def prepare(engine: Engine, *, create: bool = True) -> None:
     """Create the schema, upgrade it from an earlier revision, or find it right.
 
     Two processes may do this at once: the second waits for the first. Raises InputError for a revision
-    that this version does not know, for tables of the same names that are not ours and, unless `create`, for an
-    empty database.
+    that this version does not know, for tables of the same names that are not ours and, unless `create`,
+    NoResultsError for an empty database.
     """
     with _IN_THIS_PROCESS, transaction(engine, write=True) as connection:
         if engine.dialect.name == "postgresql":
@@ -79,4 +79,4 @@ def _check(connection: Connection, found: str | None, wanted: str | None, *, cre
             f"{', '.join(foreign)}.\nAnother program made them: give another database."
         )
     if not create:
-        raise InputError(f"{where} holds no results.\nGive another place, or launch a study first.")
+        raise NoResultsError(f"{where} holds no results.\nGive another place, or launch a study first.")

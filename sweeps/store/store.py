@@ -29,7 +29,7 @@ def open_store(url: str, *, create: bool = True) -> "ResultStore":
 
     url : "sqlite:///runs/results.db" (relative) or "sqlite:////absolute/results.db", whose folder is created,
         or "postgresql://user:password@host:port/database".
-    create : False refuses a place that holds no results yet, instead of creating an empty store there.
+    create : False refuses a place that holds no results yet (NoResultsError), instead of creating an empty store there.
 
     Raises InputError, in one or two lines and without any password, for a URL, place, server or file that
     cannot be used, and for a schema that this version does not know.

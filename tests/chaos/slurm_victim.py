@@ -25,9 +25,9 @@ class SlurmVictim(Victim):
         self.launches += 1
         line = [sys.executable, "-m", "sweeps.submit", "slurm", *self.words, "--partition", "spot", "--time", "60",
                 "--nodes", str(NODES), "--cpus-per-node", str(CPUS_PER_NODE)]  # fmt: skip
-        told = subprocess.run(line, capture_output=True, text=True, check=True).stdout
-        found = re.search(r"Submitted as job (\d+)", told)
-        assert found, told
+        told = subprocess.run(line, capture_output=True, text=True, check=False)
+        found = re.search(r"Submitted as job (\d+)", told.stdout)
+        assert found, told.stdout + told.stderr
         self._job = int(found[1])
 
     def has_ended(self) -> bool:

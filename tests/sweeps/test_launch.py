@@ -14,9 +14,10 @@ import pytest
 from sweeps import reporting
 from sweeps.commands.line import run
 from sweeps.commands.options import database_url
-from sweeps.store import TrialState, open_store
+from sweeps.store import NoResultsError, TrialState, open_store
 from sweeps.study import STUDIES, plan
 from sweeps.variation import parse_overrides, vary
+from tests.sweeps.store.samples import DATABASES, fresh_database
 
 TINY = ["config.updates=2", "config.evaluate_every=1", "config.batch_size=8", "config.generator_batch_size=8",
         "config.z_dim=8", "config.protocols=fid/gen600-test600-digits"]  # fmt: skip
@@ -234,6 +235,17 @@ def test_dry_run_says_what_would_run_and_writes_nothing(line: Line, tmp_path: Pa
     assert "not measured yet" not in told
     with open_store(database_url(swept), create=False) as store:
         assert len(store.trials("robustness", LABEL)) == 2
+
+
+@pytest.mark.parametrize("kind", DATABASES)
+def test_a_dry_run_takes_a_database_that_a_launch_would_begin(line: Line, tmp_path: Path, kind: str) -> None:
+    with fresh_database(kind, tmp_path) as url:
+        code, told, err = line(*SMALL, "--dry-run", "--out", tmp_path / "new", "--database", url)
+        assert (code, err) == (0, "")
+        assert "2 trials to run, 0 already done" in told
+        with pytest.raises(NoResultsError):
+            open_store(url, create=False)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
