@@ -1,7 +1,9 @@
 """What the store holds of one study and preset, read when it is first asked for and once only."""
 
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Self
 
 import pandas as pd
 
@@ -22,6 +24,8 @@ class StudyRecords:
     store: ResultStore
     study: Study
     preset: Preset
+    _whole: "StudyRecords | None" = field(default=None, repr=False, compare=False)
+    _kept: tuple[Collection[str], Collection[str], Collection[int]] = field(default=((), (), ()), repr=False)
     _tables: dict[tuple[str, Kind], ScoreTable] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
@@ -29,33 +33,48 @@ class StudyRecords:
         """What the store's methods take."""
         return self.study.name, self.preset.name
 
+    def part(self, methods: Collection[str], settings: Collection[str], seeds: Collection[int]) -> Self:
+        """The records of these methods, settings and seeds alone; cut out of what was read, not read again."""
+        return replace(self, _whole=self, _kept=(set(methods), set(settings), set(seeds)))
+
     @cached_property
     def trials(self) -> pd.DataFrame:
         """A row per trial."""
-        return self.store.trials(*self.key)
+        return self.store.trials(*self.key) if self._whole is None else self._cut(self._whole.trials)
 
     @cached_property
     def evaluations(self) -> pd.DataFrame:
         """A row per score, with what judging and figures look at."""
+        if self._whole is not None:
+            return self._cut(self._whole.evaluations)
         return self.store.evaluations(*self.key, columns=_LOOKED_AT)
 
     @cached_property
     def diagnostics(self) -> pd.DataFrame:
         """A row per diagnostic value."""
-        return self.store.diagnostics(*self.key)
+        return self.store.diagnostics(*self.key) if self._whole is None else self._cut(self._whole.diagnostics)
 
     @cached_property
     def spectra(self) -> pd.DataFrame:
         """A row per spectrum."""
-        return self.store.spectra(*self.key)
+        return self.store.spectra(*self.key) if self._whole is None else self._cut(self._whole.spectra)
 
     @cached_property
     def samples(self) -> pd.DataFrame:
         """A row per sample grid."""
-        return self.store.samples(*self.key)
+        return self.store.samples(*self.key) if self._whole is None else self._cut(self._whole.samples)
 
     def scores(self, protocol: str, kind: Kind = "final") -> ScoreTable:
         """The scores of all trials under a protocol (short name); see sweeps.scores.score_table."""
         if (protocol, kind) not in self._tables:
-            self._tables[protocol, kind] = score_table(self.evaluations, self.trials, protocol, kind)
+            self._tables[protocol, kind] = (
+                score_table(self.evaluations, self.trials, protocol, kind)
+                if self._whole is None
+                else self._whole.scores(protocol, kind).part(*self._kept)
+            )
         return self._tables[protocol, kind]
+
+    def _cut(self, frame: pd.DataFrame) -> pd.DataFrame:
+        methods, settings, seeds = self._kept
+        kept = frame["method"].isin(methods) & frame["setting"].isin(settings) & frame["seed"].isin(seeds)
+        return frame[kept].reset_index(drop=True)

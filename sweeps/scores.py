@@ -7,7 +7,7 @@ training never meet in one table: each of these is an InputError.
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
@@ -202,6 +202,19 @@ class ScoreTable:
         """The same table with some of its settings alone; `kept` [S] says which."""
         settings = tuple(name for name, stays in zip(self.settings, kept, strict=True) if stays)
         return replace(self, settings=settings, values=self.values[:, kept], diverged=self.diverged[:, kept])
+
+    def part(self, methods: Collection[str], settings: Collection[str], seeds: Collection[int]) -> "ScoreTable":
+        """The same table with those of its methods, settings and seeds alone that are named."""
+        axes = (self.methods, methods), (self.settings, settings), (self.seeds, seeds)
+        kept = np.ix_(*([place for place, name in enumerate(own) if name in named] for own, named in axes))
+        return replace(
+            self,
+            methods=tuple(name for name in self.methods if name in methods),
+            settings=tuple(name for name in self.settings if name in settings),
+            seeds=tuple(seed for seed in self.seeds if seed in seeds),
+            values=self.values[kept],
+            diverged=self.diverged[kept],
+        )
 
     def _of(self, array: FloatArray, method: str, settings: Sequence[str] | None) -> FloatArray:
         rows = [self.settings.index(name) for name in (self.settings if settings is None else settings)]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sngan.errors import InputError
 from sngan.inputs import describe_inputs
@@ -29,6 +29,7 @@ from sweeps.store import ResultStore, TrialState, open_store
 from sweeps.study import PlannedTrial, Preset, Study
 from sweeps.tracking import Mirrored
 from sweeps.until_decided import Candidates, Rounds, UntilDecided
+from sweeps.variation import describe
 from sweeps.writable import check_writable
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def launch(sweep: Sweep, say: Callable[[str], None]) -> Ending:
         missing = missing_trials(sweep, store.known_states(sweep.planned))
         if missing:
             return _run_missing(sweep, store, claims, missing, rounds, say)
-        store.register(*sweep.key, _description(sweep), sweep.trials)
+        store.register(*sweep.key, describe(sweep.study, sweep.preset), sweep.trials)
         if rounds is not None:
             rounds.remember()
             if missing := rounds.further():
@@ -195,7 +196,7 @@ def _run_started(
     # share of a GPU, and may stand on a machine without one.
     inputs = describe_inputs(missing[0].config, dataclasses.replace(sweep.engine.run, device="cpu"))
     _refuse_other_inputs(sweep, store, inputs)
-    store.register(*sweep.key, _description(sweep), sweep.trials)
+    store.register(*sweep.key, describe(sweep.study, sweep.preset), sweep.trials)
     if rounds is not None:
         rounds.remember()
     store.set_provenance(*sweep.key, {**about, "inputs": inputs, **plugins.described()})
@@ -235,7 +236,7 @@ def _further_seeds(
     while not missing_trials(sweep, store.states(*sweep.key)) and (new := rounds.further()):
         say(rounds.said)
         sweep = sweep.with_more(new)
-        store.register(*sweep.key, _description(sweep), new)
+        store.register(*sweep.key, describe(sweep.study, sweep.preset), new)
         board.expect(new, store.states(*sweep.key), to_come=0)
         yield in_order(new, estimate(new, store.expected_costs(), device=device_kind(sweep.engine)))
 
@@ -248,7 +249,7 @@ def _later_rounds(sweep: Sweep, store: ResultStore, board: Board) -> Iterator[Se
         new = [trial for trial in sweep.trials if trial.cell not in known]
         if not new:
             return
-        store.register(*sweep.key, _description(sweep), new)
+        store.register(*sweep.key, describe(sweep.study, sweep.preset), new)
         states = store.states(*sweep.key)
         board.expect(new, states, to_come=sweep.to_come)
         wanted = missing_trials(dataclasses.replace(sweep, trials=new), states)
@@ -317,18 +318,6 @@ def device_kind(options: EngineOptions) -> str:
     if options.run.device != "auto":
         return options.run.device.partition(":")[0]
     return "cuda" if machine_gpus(options) and options.gpus_per_trial != 0 else "cpu"
-
-
-def _description(sweep: Sweep) -> dict[str, Any]:
-    """The study and preset as JSON values, as they were when it was launched."""
-    preset = dataclasses.asdict(sweep.preset)
-    study = sweep.study
-    return {
-        "question": study.question,
-        "description": study.description,
-        "claims": [dataclasses.asdict(claim) for claim in study.claims],
-        "preset": preset,
-    }
 
 
 def _view(sweep: Sweep, store: ResultStore, estimated: CostEstimate) -> View:

@@ -45,6 +45,30 @@ def vary(study: Study, name: str, overrides: Mapping[str, Any]) -> Study:
     return dataclasses.replace(study, presets={varied.name: varied}, claims=claims)
 
 
+def describe(study: Study, preset: Preset) -> dict[str, Any]:
+    """What the store keeps of a study and its preset when it is launched, as JSON values; `launched` reads it."""
+    return {
+        "question": study.question,
+        "description": study.description,
+        "claims": [dataclasses.asdict(claim) for claim in study.claims],
+        "preset": dataclasses.asdict(preset),
+    }
+
+
+def launched(study: Study, label: str, description: Mapping[str, Any]) -> Study:
+    """`study` with the one preset that was launched under `label`, from what the store keeps of it.
+
+    Raises InputError where this version has no such preset, or another meaning of what was changed.
+    """
+    return vary(study, label.partition("+")[0], launched_changes(description))
+
+
+def launched_changes(description: Mapping[str, Any]) -> dict[str, Any]:
+    """The config fields that were changed from the preset, with their values, from what the store keeps of a study."""
+    preset = description["preset"]
+    return {key: preset["config"][key] for key in preset["changed"]}
+
+
 def _varied(preset: Preset, overrides: Mapping[str, Any]) -> Preset:
     if not overrides:
         return preset

@@ -18,10 +18,9 @@ from sngan.methods import SETTINGS, Setting
 from sweeps.rules.larger_region import working_share
 from sweeps.scores import ScoreTable
 from sweeps.statistics import setting_medians
+from sweeps.wording import counted
 
 _CELL_WIDTH, _CELL_HEIGHT, _COLUMNS = 46, 30, 3  # pixels, and panels beside each other
-_LEVEL = 0.5  # score above which a run works, as in the rule "larger-region"
-_LEAST_RATES = 3
 _SHARES = ("method", "share", "low", "high")
 
 
@@ -41,26 +40,35 @@ class LandscapeData(FigureData):
 @final
 @dataclass(frozen=True, kw_only=True)
 class Landscape(Figure[LandscapeData]):
-    """A panel per method: learning rates from left to right, a row per pair of momenta and n_dis."""
+    """A panel per method: learning rates from left to right, a row per pair of momenta and n_dis.
+
+    level : score above which a run works, as in the rule "larger-region". least_rates : number of learning rates that
+    make a row.
+    """
+
+    level: float = 0.5
+    least_rates: int = 3
 
     def prepare(self, frames: StudyFrames) -> LandscapeData:
         """The median over seeds at every point of the grid, and the part of the grid where each method works."""
         table = frames.headline
-        grid = _grid(table.settings)
+        grid = _grid(table.settings, self.least_rates)
         if not grid:
-            return LandscapeData(absent=f"No momenta and n_dis are tried with {_LEAST_RATES} learning rates or more.")
+            rates = counted(self.least_rates, "learning rate")
+            return LandscapeData(absent=f"No momenta and n_dis are tried with {rates} or more.")
         if not has_results(table):
             return LandscapeData(absent="No trial has a result under the headline protocol yet.")
-        shares = pd.DataFrame(_shares(table, tuple(grid)))
+        shares = pd.DataFrame(_shares(table, tuple(grid), self.level))
         told = [f"{method_label(name)} {_part(*part)}" for name, *part in records(shares, *_SHARES)]
         label = metric_label(table.metric)
         return LandscapeData(
-            seeds=f"{seeds_sentence(table)} A method works where its score ({table.transform.text}) is above 1/2.",
+            seeds=f"{seeds_sentence(table)} A method works where its score ({table.transform.text}) is above "
+            f"{'1/2' if self.level == 0.5 else f'{self.level:g}'}.",
             alt_text=f"Median {label} over a grid of {len(grid)} settings. Part of it where a method works: "
             f"{', '.join(told)}.",
             metric=label,
             methods=table.methods,
-            cells=pd.DataFrame(_cells(table, grid, shares)),
+            cells=pd.DataFrame(_cells(table, grid, shares, self.level)),
             shares=shares,
         )
 
@@ -90,19 +98,21 @@ class Landscape(Figure[LandscapeData]):
         return in_panels(layers, "panel", panels, _COLUMNS)
 
 
-def _grid(names: Iterable[str]) -> dict[str, Setting]:
+def _grid(names: Iterable[str], least_rates: int) -> dict[str, Setting]:
     """The settings that are tried with several learning rates, and differ from others in the optimizer alone."""
     known = {name: SETTINGS[name] for name in names if name in SETTINGS}
     plain = {name: setting for name, setting in known.items() if not setting.overrides}
     rates = Counter(_row(setting) for setting in plain.values())
-    return {name: setting for name, setting in plain.items() if rates[_row(setting)] >= _LEAST_RATES}
+    return {name: setting for name, setting in plain.items() if rates[_row(setting)] >= least_rates}
 
 
 def _row(setting: Setting) -> str:
     return f"β {setting.beta1:g}, {setting.beta2:g}; n_dis {setting.n_dis}"
 
 
-def _cells(table: ScoreTable, settings: dict[str, Setting], shares: pd.DataFrame) -> Iterator[dict[str, Any]]:
+def _cells(
+    table: ScoreTable, settings: dict[str, Setting], shares: pd.DataFrame, level: float
+) -> Iterator[dict[str, Any]]:
     medians = setting_medians(table.ordered)
     scores = np.where(np.isnan(medians), np.nan, _scores(table, medians))
     for method, *part in records(shares, *_SHARES):
@@ -115,7 +125,7 @@ def _cells(table: ScoreTable, settings: dict[str, Setting], shares: pd.DataFrame
                 "method": method, "panel": f"{method_label(method)}: works at {_part(*part)}",
                 "alpha": setting.alpha, "beta1": setting.beta1, "beta2": setting.beta2, "n_dis": setting.n_dis,
                 "row": _row(setting),
-                "median": median, "works": bool(scores[m, s] > _LEVEL),
+                "median": median, "works": bool(scores[m, s] > level),
                 "text": "" if np.isnan(median) else "✕" if np.isinf(median) else number(median),
                 "fill": fill, "ink": ink_on(fill),
             }  # fmt: skip
@@ -127,9 +137,9 @@ def _scores(table: ScoreTable, medians: np.ndarray) -> np.ndarray:
     return np.where(finite, table.transform(np.where(finite, medians, 1.0)), 0.0)
 
 
-def _shares(table: ScoreTable, settings: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+def _shares(table: ScoreTable, settings: tuple[str, ...], level: float) -> Iterator[dict[str, Any]]:
     for method in table.methods:
-        shares = working_share(table.pick(method, settings), _LEVEL)
+        shares = working_share(table.pick(method, settings), level)
         known = shares[~np.isnan(shares)]
         if len(known):
             yield {
@@ -156,8 +166,8 @@ register(
         question="In which region of learning rate, momenta and n_dis does each method work, and how large is it?",
         reading="One panel per method, learning rates from left to right. The larger the framed region, the less luck "
         "tuning takes; its part of the grid stands above.",
-        marks="Numbers and colours: median over seeds at the last update, darker is better; framed: it works, its "
-        "score is above 1/2 (for FID: below ten times that of real images); ✕: the median diverged. The part is the "
+        marks="Numbers and colours: median over seeds at the last update, darker is better; framed: it works (a "
+        "score of 1/2 is an FID of ten times that of real images); ✕: the median diverged. The part is the "
         "mean over seeds.",
     )
 )

@@ -43,15 +43,22 @@ class SampleGridsData(FigureData):
 @final
 @dataclass(frozen=True, kw_only=True)
 class SampleGrids(Figure[SampleGridsData]):
-    """Images are judged by eye: no metric says everything."""
+    """Images are judged by eye: no metric says everything.
+
+    until : the last update whose grids are shown; None for the end.
+    """
+
+    until: int | None = None
 
     def prepare(self, frames: StudyFrames) -> SampleGridsData:
-        """The newest grid of every trial with the smallest seed."""
+        """The newest grid, up to `until`, of every trial with the smallest seed."""
         if frames.samples.empty:
             return SampleGridsData(absent="No trial has written a sample grid yet.")
         seed = int(frames.samples["seed"].min())
         trials = frames.trials[frames.trials["seed"] == seed]
         samples = frames.samples[frames.samples["seed"] == seed].sort_values("update")
+        if self.until is not None:
+            samples = samples[samples["update"] <= self.until]
         newest = {digest: (update, path) for digest, update, path in records(samples, "digest", "update", "path")}
         cells = {}
         for digest, method, setting, state in records(trials, "digest", "method", "setting", "state"):

@@ -4,9 +4,10 @@ import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import click
+from click.core import ParameterSource
 
 from sngan.checkpoints import load_any_checkpoint
 from sngan.commands import options as shared
@@ -14,7 +15,7 @@ from sngan.commands.progress import measuring_bar, open_with_bar
 from sngan.config import TrialConfig
 from sngan.datasets import DATASETS
 from sngan.devices import check_device
-from sngan.errors import InputError
+from sngan.errors import InputError, one_line
 from sngan.fields import assignments
 from sngan.inputs import check_names, prepare_references
 from sngan.methods import METHODS, SETTINGS, check_kept
@@ -34,6 +35,8 @@ NOTHING_MEASURED = "nothing was measured: the weights have no class layer, which
 @click.option("--updates", type=int, default=500, show_default=True, help="Generator updates.")
 @click.option("--dataset", default="digits", show_default=True)
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Any field of TrialConfig.")
+@click.option("--config", "file", type=click.File("rb"), help="A whole TrialConfig as JSON in place of all of these; "
+              "- for standard input.")  # fmt: skip
 @click.option("--out", type=shared.GivenPath(), default=Path("runs"), show_default=True)
 @shared.plugins
 @shared.cache_dir
@@ -41,10 +44,11 @@ NOTHING_MEASURED = "nothing was measured: the weights have no class layer, which
 @shared.weights
 @shared.device
 @shared.threads
+@click.pass_context
 def train(
-    method_name: str, setting_name: str, seed: int, updates: int, dataset: str, changes: tuple[str, ...],
-    out: Path, plugins: tuple[Path, ...], cache_dir: Path, data_dir: Path | None, inception_weights: Path | None,
-    device: str, threads: int,
+    context: click.Context, method_name: str, setting_name: str, seed: int, updates: int, dataset: str,
+    changes: tuple[str, ...], file: BinaryIO | None, out: Path, plugins: tuple[Path, ...], cache_dir: Path,
+    data_dir: Path | None, inception_weights: Path | None, device: str, threads: int,
 ) -> None:  # fmt: skip
     """Train one trial, or go on with it from its checkpoint, and print every evaluation.
 
@@ -52,14 +56,16 @@ def train(
     """
     refuse_broken(use_plugins(plugins))
     by_hand = assignments(changes)
-    base = TrialConfig.from_dict(
-        {**_defaults_for(dataset, by_hand.get("architecture")), "dataset": dataset, "updates": updates, "seed": seed}
-    )
-    method, setting = METHODS[method_name], SETTINGS[setting_name]
-    check_kept(method, setting.apply(base), setting.overrides.keys() - by_hand.keys())
-    defined = method.apply(setting.apply(base))
-    # What is set by hand comes last: it wins over method and setting.
-    config = TrialConfig.from_dict({**defined.to_dict(), **by_hand})
+    if file is not None:
+        config = _read_config(file, context)
+    else:
+        basics = {"dataset": dataset, "updates": updates, "seed": seed}
+        base = TrialConfig.from_dict({**_defaults_for(dataset, by_hand.get("architecture")), **basics})
+        method, setting = METHODS[method_name], SETTINGS[setting_name]
+        check_kept(method, setting.apply(base), setting.overrides.keys() - by_hand.keys())
+        defined = method.apply(setting.apply(base))
+        # What is set by hand comes last: it wins over method and setting.
+        config = TrialConfig.from_dict({**defined.to_dict(), **by_hand})
     options = RunOptions(
         cache_dir=cache_dir, storage_dir=out, device=device, num_threads=threads, data_dir=data_dir,
         inception_weights=inception_weights,
@@ -67,7 +73,7 @@ def train(
     check_names(config, device)
     check_device(device)
     open_with_bar(config.dataset, cache_dir, data_dir)
-    _announce(config, by_hand, method_name, setting_name)
+    _announce(config, by_hand, "its config" if file else f"{method_name} at setting {setting_name}")
     with measuring_bar() as progress:
         prepare_references(config, options, progress)
     outcome = run_trial(config, options, _print_evaluation)
@@ -148,12 +154,29 @@ def _architecture_for(dataset: str) -> str:
     return next(name for name in suits if DATASETS[dataset].image_size in ARCHITECTURES[name].image_sizes)
 
 
-def _announce(config: TrialConfig, by_hand: Mapping[str, str], method: str, setting: str) -> None:
+_IN_A_CONFIG = ("method_name", "setting_name", "seed", "updates", "dataset", "changes")
+
+
+def _read_config(file: BinaryIO, context: click.Context) -> TrialConfig:
+    """The config in a JSON file. Raises InputError for anything else, and for options that it would win over."""
+    for option in context.command.params:
+        if option.name in _IN_A_CONFIG and context.get_parameter_source(option.name) is ParameterSource.COMMANDLINE:
+            raise InputError(f"--config is a whole config: leave out {option.opts[0]}, or change it in the file.")
+    try:
+        found = json.load(file)
+    except ValueError as error:
+        raise InputError(f"--config {file.name}: this is not JSON ({one_line(error)}).") from None
+    if not isinstance(found, dict):
+        raise InputError(f"--config {file.name} must hold an object with the fields of TrialConfig.")
+    return TrialConfig.from_dict(found)
+
+
+def _announce(config: TrialConfig, by_hand: Mapping[str, str], made_of: str) -> None:
     """Say what is trained, with what was set by hand, and warn where nothing will be measured."""
     values = config.to_dict()
     changed = ", ".join(f"{key}: {values[key]!r}" for key in sorted(by_hand))
     told = f"; set by hand: {changed}" if changed else ""
-    click.echo(f"trial {config.digest}: {method} at setting {setting}, seed {config.seed}{told}")
+    click.echo(f"trial {config.digest}: {made_of}, seed {config.seed}{told}")
     if not config.protocols:
         example = "--set protocols=fid/gen1000-train1000-inception"
         click.echo(f"no protocol is given: nothing will be measured. For example: {example}", err=True)

@@ -16,7 +16,7 @@ from sngan.results import RunOptions
 from sweeps.plugins import PLUGIN_MARK, plugins_folder, use_with_kept
 from sweeps.store import ResultStore, open_store
 from sweeps.study import STUDIES, Preset, Study
-from sweeps.variation import is_shortened, parse_overrides, vary
+from sweeps.variation import is_shortened, launched_changes, parse_overrides, vary
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -180,8 +180,7 @@ def _stored_changes(study: str, label: str, database: str) -> dict[str, Any]:
     if descriptions.empty:
         known = rows[rows["study"] == study]["preset"]
         raise unknown(f"shortened label of study {study!r} here:", label, filter(is_shortened, known))
-    launched = json.loads(descriptions.iloc[0])["preset"]
-    return {key: launched["config"][key] for key in launched["changed"]}
+    return launched_changes(json.loads(descriptions.iloc[0]))
 
 
 def database_url(out: Path) -> str:

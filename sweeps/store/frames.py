@@ -59,6 +59,9 @@ STUDIES: Mapping[str, str] = {
     "study": "str", "preset": "str", "question": "str", "description": "str", "provenance": "str",
     "launches": "str", "num_trials": "int64", **{state.value: "int64" for state in TrialState},
 }  # fmt: skip
+ATTEMPTS: Mapping[str, str] = {
+    "host": "str", "device": "str", "start": "datetime64[ns, UTC]", "end": "datetime64[ns, UTC]", "error": "str",
+}  # fmt: skip
 COSTS: Mapping[str, str] = {
     "digest": "str", "method": "str", "setting": "str", "dataset": "str", "architecture": "str",
     "width_factor": "float64", "conditioning": "str", "loss": "str", "regularizers": "str", "precision": "str",
@@ -110,6 +113,12 @@ def samples(connection: Connection, study: str, preset: str) -> pd.DataFrame:
     """One row per grid of images, columns SAMPLES, in the order seed, method, setting, update."""
     query = _of_study(study, preset, _sources(SAMPLES, SampleRow), SampleRow)
     return _frame(connection, query.order_by(SampleRow.update), SAMPLES)
+
+
+def attempts(connection: Connection, digest: str) -> pd.DataFrame:
+    """One row per attempt at a trial, columns ATTEMPTS, the first one first."""
+    query = select(*[getattr(AttemptRow, name) for name in ATTEMPTS]).where(AttemptRow.trial == digest)
+    return _frame(connection, query.order_by(AttemptRow.id), ATTEMPTS)
 
 
 def configs_with(connection: Connection, study: str, preset: str, text: str) -> list[str]:

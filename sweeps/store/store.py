@@ -68,8 +68,13 @@ class ResultStore:
     @property
     def folder(self) -> Path | None:
         """The folder of SQLite's file; None on a server."""
+        return None if self.file is None else self.file.parent
+
+    @property
+    def file(self) -> Path | None:
+        """SQLite's file; None on a server."""
         url = self._engine.url
-        return Path(str(url.database)).parent if is_sqlite(url) else None
+        return Path(str(url.database)) if is_sqlite(url) else None
 
     def server_time(self) -> datetime | None:
         """The clock of the database's server; None for a file, which has none."""
@@ -220,6 +225,14 @@ class ResultStore:
         """
         with self._read() as connection:
             return frames.evaluations(connection, study, preset, columns)
+
+    def attempts(self, digest: str) -> pd.DataFrame:
+        """One row per attempt at a trial, the first one first: host, device, start and end (UTC), error.
+
+        end is NaT while it runs; error is "" where there is none.
+        """
+        with self._read() as connection:
+            return frames.attempts(connection, digest)
 
     def configs_with(self, study: str, preset: str, text: str) -> list[str]:
         """The configs of the study's trials, as JSON texts, that contain `text`."""

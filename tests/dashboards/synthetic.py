@@ -19,6 +19,7 @@ from sweeps.reporting import judge_study
 from sweeps.spaces import Axis, Choice, Range, Search, configured, place_of, space_of
 from sweeps.store import ResultStore, open_store
 from sweeps.study import Claim, PlannedTrial, Preset, Study, plan
+from sweeps.variation import describe
 
 FID = "fid/gen600-test600-digits"
 INCEPTION = "is/gen600x1-digits"
@@ -157,7 +158,7 @@ def open_sweep(folder: Path, preset: Preset, story: Story | None, claims: tuple[
 def tell(store: ResultStore, study: Study, preset: Preset, storage_dir: Path, story: Story) -> None:
     """Register the study's trials and store what each of them reports."""
     trials = plan(preset) or searched(preset)
-    store.register(study.name, preset.name, {"question": study.question}, trials)
+    store.register(study.name, preset.name, describe(study, preset), trials)
     store.set_provenance(study.name, preset.name, PROVENANCE)
     for number, trial in enumerate(trials):
         place = number % story.unfinished if story.unfinished else None

@@ -1,0 +1,83 @@
+"""python -m dashboards.app: serves the app for one store."""
+
+import socket
+import sys
+from pathlib import Path
+
+import click
+
+from dashboards.app.library import Source
+from dashboards.app.place import show
+from sngan.commands.options import GivenPath
+from sngan.errors import InputError
+from sweeps import tracking
+from sweeps.commands.line import run_command
+from sweeps.commands.options import database_url
+from sweeps.provenance import hide_credentials
+from sweeps.store import NoResultsError, open_store
+
+_MAIN = Path(__file__).with_name("main.py")
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+@click.command()
+@click.option("--out", type=GivenPath(), default=Path("runs"), show_default=True, help="Folder of results.")
+@click.option("--database", metavar="URL", help="Result store.  [default: OUT/results.db]")
+@click.option("--mlflow", metavar="URI", help="MLflow that trials are linked to.  [default: OUT/mlflow.db]")
+@click.option("--port", type=click.IntRange(1, 65535), default=8501, show_default=True)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+def app(out: Path, database: str | None, mlflow: str | None, port: int, host: str) -> None:
+    """Look at a store in the browser: what runs, verdicts, comparisons, samples, single trials.
+
+    It reads the store and writes nothing. Whoever reaches the address may read: it listens on this machine alone
+    unless --host says otherwise.
+
+    Example: python -m dashboards.app --out runs --port 8501
+    """
+    folder = out.expanduser().absolute()
+    url = database or database_url(folder)
+    try:
+        open_store(url, create=False).close()
+    except NoResultsError:
+        click.echo(f"Nothing was launched into {hide_credentials(url)} yet; the page waits for it.")
+    _refuse_taken(host, port)
+    show(Source(out=folder, database=url, mlflow=mlflow or tracking.default_uri(folder)))
+    if host not in LOOPBACK:
+        click.echo(f"Listens on {host}: all who reach it can read the results; there is no password.", err=True)
+    serve(host, port)
+
+
+def _refuse_taken(host: str, port: int) -> None:
+    """Raise InputError where the address cannot be listened on."""
+    try:
+        with socket.create_server((host, port)):
+            pass
+    except OSError as error:
+        raise InputError(f"--host {host} --port {port} cannot be used: {error.strerror or error}.\n"
+                         f"Give another port, such as --port {port + 1}.") from None  # fmt: skip
+
+
+def serve(host: str, port: int) -> None:
+    """Run Streamlit in this process until it is told to stop."""
+    options = {
+        "server.address": host,
+        "server.port": port,
+        "server.headless": True,
+        "server.fileWatcherType": "none",
+        "server.showEmailPrompt": False,
+        "browser.gatherUsageStats": False,
+        "client.toolbarMode": "minimal",
+        "client.showErrorDetails": "none",
+        "client.showErrorLinks": False,
+        "logger.level": "error",
+        "theme.light.primaryColor": "#1f6fb2",
+        "theme.dark.primaryColor": "#5aa7e8",
+    }
+    from streamlit.web import bootstrap
+
+    bootstrap.load_config_options({name.replace(".", "_"): value for name, value in options.items()})
+    bootstrap.run(str(_MAIN), False, [], {})
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(app, "dashboards.app", sys.argv[1:]))

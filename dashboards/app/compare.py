@@ -1,0 +1,77 @@
+"""Compare: any methods, settings, seeds and protocol, as curves, profiles, differences and tables."""
+
+from collections.abc import Callable, Mapping
+
+import pandas as pd
+import streamlit as st
+
+from dashboards.app import desk
+from dashboards.app.library import Snapshot
+from dashboards.figures import StudyFrames
+from dashboards.figures.frames import has_results
+from dashboards.summary import summarize
+from dashboards.tables import FORMATS, Table
+from dashboards.tables.differences import differences_table
+from dashboards.tables.scores import scores_table
+from dashboards.tables.summary import summary_table
+
+_LANGUAGES = {"md": ("Markdown", "markdown"), "tex": ("LaTeX", "latex"), "csv": ("CSV", None)}
+
+
+def show(snapshot: Snapshot) -> None:
+    """Choices, then one of the views."""
+    frames = desk.cut(snapshot)
+    view = desk.one_of_few("View", "view", list(_VIEWS))
+    if not frames.methods or not frames.settings:
+        st.info("These methods have no trials at these settings with these seeds.")
+        return
+    _VIEWS[view](frames)
+
+
+def _scores(frames: StudyFrames) -> None:
+    desk.figure("metric-by-setting", frames)
+
+
+def _curves(frames: StudyFrames) -> None:
+    desk.figure("learning-curves", frames)
+
+
+def _profiles(frames: StudyFrames) -> None:
+    desk.figure("performance-profile", frames)
+
+
+def _differences(frames: StudyFrames) -> None:
+    reference = desk.one_of("Reference", "reference", list(frames.methods))
+    table(differences_table(frames, reference))
+
+
+def _tables(frames: StudyFrames) -> None:
+    if not has_results(frames.headline):
+        st.info("No trial has a result under this protocol yet.")
+        return
+    table(scores_table(frames))
+    table(summary_table(summarize(frames.each_once), frames))
+
+
+def table(made: Table) -> None:
+    """A table to read, and to copy."""
+    st.subheader(made.title, anchor=made.name)
+    if not made.rows:
+        st.info("No two methods have results at the same settings and seeds yet.")
+        return
+    desk.shown("table.html", table=made)
+    ending = st.segmented_control(
+        "Copy as", list(FORMATS), key=f"copy-{made.name}", format_func=lambda name: _LANGUAGES[name][0]
+    )
+    if ending is not None:
+        st.code(FORMATS[ending](made), language=_LANGUAGES[ending][1])
+    desk.download(f"{made.study}-{made.name}", pd.DataFrame(made.records, columns=list(made.fields)))
+
+
+_VIEWS: Mapping[str, Callable[[StudyFrames], None]] = {
+    "scores": _scores,
+    "curves": _curves,
+    "profiles": _profiles,
+    "differences": _differences,
+    "tables": _tables,
+}

@@ -1,0 +1,119 @@
+"""What every page is made of: its head, choices that stand in its address, figures, tables, downloads."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from dashboards.app.library import Snapshot
+from dashboards.app.markup import rendered
+from dashboards.figures import FIGURES, Figure, FigureData, StudyFrames
+from dashboards.figures.rendering import data_uri, encode_png, page_spec
+from sngan.metrics.protocols import short_name
+from sweeps.records import StudyRecords
+
+# Drawn as SVG, whose ink is the page's, in light and in dark.
+_EMBEDDING = {"embedOptions": {"renderer": "svg", "actions": False}}
+
+
+def head(title: str, explanation: str) -> None:
+    """The page's title, and what it shows in two sentences."""
+    st.title(title, anchor=False)
+    st.markdown(explanation)
+
+
+def shown(template: str, **values: Any) -> None:
+    """A template of ours on the page, everything from outside escaped."""
+    st.html(rendered(template, **values))
+
+
+def chosen(label: str, key: str, options: Sequence[Any]) -> list[Any]:
+    """Some of the options, all of them while none is chosen; the choice stands in the address and on other pages."""
+    picked = st.multiselect(label, options, key=key, placeholder=f"all {len(options)}",
+                            bind="query-params", persist_state="session")  # fmt: skip
+    return list(picked) or list(options)
+
+
+def one_of(label: str, key: str, options: Sequence[Any], *, index: int = 0) -> Any:
+    """One of the options; the choice stands in the address and on other pages."""
+    return st.selectbox(label, options, index=index, key=key, bind="query-params", persist_state="session")
+
+
+def one_of_few(label: str, key: str, options: Sequence[str]) -> str:
+    """One of a few options, all of which are seen."""
+    picked = st.segmented_control(label, options, default=options[0], required=True, key=key, bind="query-params",
+                                  persist_state="session")  # fmt: skip
+    return str(picked)
+
+
+def cut(snapshot: Snapshot, *, protocol: bool = True) -> StudyFrames:
+    """The part of a study that the reader chose: methods, settings, seeds and, where asked for, protocol."""
+    frames = snapshot.frames
+    places = st.columns([3, 3, 2, 4] if protocol else [3, 3, 2])
+    with places[0]:
+        methods = chosen("Methods", "methods", frames.methods)
+    with places[1]:
+        settings = chosen("Settings", "settings", frames.settings)
+    with places[2]:
+        seeds = chosen("Seeds", "seeds", sorted(map(int, frames.trials["seed"].unique())))
+    name = frames.preset.headline
+    if protocol:
+        with places[3]:
+            name = protocol_of(snapshot)
+    return part(frames, methods, settings, seeds, name)
+
+
+def protocol_of(snapshot: Snapshot) -> str:
+    """The protocol that the reader chose, by its short name; the preset's own at first."""
+    frames = snapshot.frames
+    headline = frames.preset.headline
+    measured = {short_name(str(name)) for name in frames.evaluations["protocol"].unique()}
+    names = [headline, *sorted(measured - {headline})]
+    return str(one_of("Protocol", "protocol", names))
+
+
+def part(
+    frames: StudyFrames, methods: Sequence[str], settings: Sequence[str], seeds: Sequence[int], protocol: str
+) -> StudyFrames:
+    """Frames of some methods, settings and seeds alone, with a protocol in place of the preset's headline."""
+    records: StudyRecords = frames.records.part(methods, settings, seeds)
+    preset = replace(frames.preset, headline=protocol)
+    return StudyFrames(records=replace(records, preset=preset), storage_dir=frames.storage_dir)
+
+
+def figure(name: str, frames: StudyFrames, *, heading: bool = True, key: str = "") -> None:
+    """A figure of the report, with its question, how to read it, and its data. key : where a page has it twice."""
+    drawn: Figure[FigureData] = FIGURES[name]
+    if heading:
+        st.subheader(drawn.title, anchor=name)
+    draw(drawn, drawn.prepare(frames), name="-".join(filter(None, [frames.name, key, name])))
+
+
+def draw(drawn: Figure[Any], data: FigureData, *, name: str) -> None:
+    """A figure's picture, or why there is none."""
+    if data.absent:
+        st.info(data.absent)
+        return
+    st.markdown(f"**{drawn.question}** {drawn.reading}")
+    picture = drawn.draw(data)
+    if hasattr(picture, "to_dict"):
+        spec = {**page_spec(picture.to_dict()), "usermeta": _EMBEDDING}
+        with st.container(key=f"chart-{name}"):
+            st.vega_lite_chart(spec, theme=None, width="content", alt=data.alt_text)
+    else:
+        shown("picture.html", source=data_uri(encode_png(picture), "image/png"), alt=data.alt_text)
+    st.caption(f"{drawn.marks} {data.seeds}")
+    tables = {key: value for key, value in vars(data).items() if isinstance(value, pd.DataFrame) and len(value)}
+    with st.container(horizontal=True):
+        for key, frame in tables.items():
+            download(f"{name}-{key}", frame, label="Data (CSV)" if len(tables) == 1 else f"{key.capitalize()} (CSV)")
+
+
+def download(name: str, frame: pd.DataFrame, *, label: str = "Data (CSV)") -> None:
+    """A button that gives the frame as a CSV file, made when it is pressed."""
+    st.download_button(
+        label, lambda: frame.to_csv(index=False), f"{name}.csv", "text/csv",
+        key=f"download-{name}", on_click="ignore", type="tertiary", icon=":material/download:",
+    )  # fmt: skip

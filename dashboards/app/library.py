@@ -1,0 +1,213 @@
+"""What the app shows: snapshots of studies, read from the store in the background and shared by all readers."""
+
+import contextlib
+import json
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from dashboards.figures import StudyFrames
+from sngan.errors import InputError, one_line
+from sweeps.claims import Verdict
+from sweeps.looks import Looks
+from sweeps.store import NoResultsError, ResultStore, open_store
+from sweeps.study import STUDIES, Preset, Study
+from sweeps.variation import launched
+
+_log = logging.getLogger(__name__)
+
+Key = tuple[str, str]
+_PAUSE_S = 2.0
+_WORK_TO_PAUSE = 10  # looking for news takes at most this part of the time: trials may run on the same cores
+_WATCHED_S = 30.0  # how long a study is watched after somebody last looked at it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Where the app reads. out : the folder of results, which sample grids lie in. mlflow : URI, or "" for none."""
+
+    out: Path
+    database: str
+    mlflow: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listed:
+    """A study at a preset: name and label, its question, when it was launched last, number of trials per state."""
+
+    study: str
+    preset: str
+    question: str
+    launched: str
+    counts: Mapping[str, int]
+
+    @property
+    def key(self) -> Key:
+        """Study and preset."""
+        return self.study, self.preset
+
+    @property
+    def name(self) -> str:
+        """As addresses and menus name it: "robustness-quick"."""
+        return f"{self.study}-{self.preset}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """A study at one moment. version : changes with any result. read_at : when it was read."""
+
+    version: str
+    read_at: datetime
+    frames: StudyFrames
+    values: Mapping[str, float]
+    verdicts: tuple[Verdict, ...]
+    looks: Looks | None
+    provenance: Mapping[str, Any]
+    launches: tuple[str, ...]
+
+    @property
+    def store(self) -> ResultStore:
+        """For questions about single trials."""
+        return self.frames.records.store
+
+    @cached_property
+    def has_news(self) -> bool:
+        """Whether more may come: a trial is queued or runs."""
+        return bool(self.frames.trials["state"].isin(["queued", "running"]).any())
+
+
+@dataclass(kw_only=True)
+class _Watched:
+    snapshot: Snapshot | None = None
+    problem: str = ""
+    asked_s: float = 0.0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+class Library:
+    """The studies of one store. Any thread may ask; one of its own looks for news of what somebody reads."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self._store: ResultStore | None = None
+        self._opening = threading.Lock()
+        self._watched: dict[Key, _Watched] = {}
+        threading.Thread(target=self._watch, name="library", daemon=True).start()
+
+    def studies(self) -> list[Listed]:
+        """What was launched into the store; nothing while there is none. Raises InputError for one that cannot be
+        read.
+        """
+        try:
+            rows = self._open().studies()
+        except NoResultsError:
+            return []
+        except InputError:
+            self._close()
+            raise
+        states = [name for name in rows.columns if name in ("completed", "diverged", "running", "queued", "failed")]
+        return [
+            Listed(
+                study=str(row["study"]),
+                preset=str(row["preset"]),
+                question=str(row["question"]),
+                launched=max(json.loads(row["launches"]), default=""),
+                counts={state: int(row[state]) for state in states},
+            )
+            for row in rows.to_dict("records")
+        ]
+
+    def snapshot(self, key: Key) -> tuple[Snapshot, str]:
+        """The newest snapshot of a study, and why there is no newer one, or "". The first one is read at once.
+
+        Raises InputError where nothing could be read so far.
+        """
+        watched = self._watched.setdefault(key, _Watched())
+        watched.asked_s = time.monotonic()
+        with watched.lock:
+            if watched.snapshot is None:
+                watched.snapshot = self._read(key)
+        return watched.snapshot, watched.problem
+
+    def state(self, key: Key) -> str:
+        """What changes whenever a page would look different; asking means that somebody still reads."""
+        watched = self._watched.get(key)
+        if watched is None or watched.snapshot is None:
+            return ""
+        watched.asked_s = time.monotonic()
+        return watched.snapshot.version + watched.problem
+
+    def _watch(self) -> None:
+        while True:
+            begun_s = time.monotonic()
+            for key, watched in list(self._watched.items()):
+                if watched.snapshot is not None and begun_s - watched.asked_s < _WATCHED_S:
+                    self._refresh(key, watched)
+            time.sleep(max(_PAUSE_S, _WORK_TO_PAUSE * (time.monotonic() - begun_s)))
+
+    def _refresh(self, key: Key, watched: _Watched) -> None:
+        try:
+            if self._version(self._open(), key) != (watched.snapshot and watched.snapshot.version):
+                watched.snapshot = self._read(key)
+            watched.problem = ""
+        except InputError as error:
+            watched.problem = str(error)
+            self._close()
+        except Exception as error:  # the thread outlives whatever happens to a store
+            _log.exception("the store could not be read")
+            watched.problem = one_line(error)
+
+    def _read(self, key: Key) -> Snapshot:
+        store = self._open()
+        version = self._version(store, key)
+        rows = store.studies()
+        row = rows[(rows["study"] == key[0]) & (rows["preset"] == key[1])]
+        if row.empty:
+            raise InputError(f"{' '.join(key)} was never launched into {self.source.database}.")
+        study, preset = described(key, json.loads(row.iloc[0]["description"]))
+        frames = StudyFrames.read(store, study, preset, self.source.out)
+        # What pages need first, of one moment; the rest is read when a page asks for it.
+        frames.trials, frames.evaluations  # noqa: B018
+        return Snapshot(
+            version=version,
+            read_at=datetime.now(UTC),
+            frames=frames,
+            values=store.newest_values(*key, preset.headline),
+            verdicts=tuple(store.verdicts(*key)),
+            looks=store.looks(*key),
+            provenance=json.loads(row.iloc[0]["provenance"]),
+            launches=tuple(json.loads(row.iloc[0]["launches"])),
+        )
+
+    @staticmethod
+    def _version(store: ResultStore, key: Key) -> str:
+        verdicts = [(each.claim, each.verdict, each.effect) for each in store.verdicts(*key)]
+        return f"{store.fingerprint(*key)} {verdicts}"
+
+    def _open(self) -> ResultStore:
+        with self._opening:
+            if self._store is None:
+                self._store = open_store(self.source.database, create=False)
+            elif (file := self._store.file) is not None and not file.exists():
+                self._store = None
+                raise NoResultsError(f"there is no database at {file} any more.")
+            return self._store
+
+    def _close(self) -> None:
+        """Open the store anew at the next question; readers of older snapshots may still need its connections."""
+        with self._opening, contextlib.suppress(InputError):
+            self._store = None
+
+
+def described(key: Key, description: Mapping[str, Any]) -> tuple[Study, Preset]:
+    """The study and its preset as they were launched. Raises InputError where this version does not know them."""
+    if key[0] not in STUDIES:
+        raise InputError(f"this version of the program has no study {key[0]!r}; a newer one, or a plugin, launched it.")
+    study = launched(STUDIES[key[0]], key[1], description)
+    return study, next(iter(study.presets.values()))

@@ -1,0 +1,125 @@
+"""What Streamlit runs for every reader, at every change: the menu, the choice of a study, and the page.
+
+Started by `python -m dashboards.app`.
+"""
+
+import itertools
+import logging
+from collections.abc import Callable, Sequence
+
+import streamlit as st
+from PIL import Image, ImageDraw
+
+from dashboards.app import desk
+from dashboards.app.library import Library, Listed, Snapshot
+from dashboards.app.markup import rendered
+from dashboards.app.menu import PAGES, Page
+from dashboards.app.place import library
+from sngan.errors import InputError, one_line
+
+_log = logging.getLogger(__name__)
+
+_REFRESH_S = 2.0
+
+
+def main() -> None:
+    """Draw the page that the address names."""
+    st.set_page_config(page_title="GAN robustness", page_icon=_icon(), layout="wide")
+    st.html(rendered("style.css.html"))
+    shelf = library()
+    pages = [
+        st.Page(_shown(page, shelf), title=page.title, icon=page.icon, url_path=page.name, default=page is PAGES[0])
+        for page in PAGES
+    ]
+    st.navigation(pages).run()
+
+
+def _shown(page: Page, shelf: Library) -> Callable[[], None]:
+    def show() -> None:
+        desk.head(page.title, page.explanation)
+        snapshot = _snapshot(shelf)
+        if snapshot is None:
+            return
+        try:
+            page.show(snapshot)
+        except InputError as error:
+            st.error(str(error))
+        except Exception as error:  # a mistake of ours: the other pages still work
+            _log.exception("page %s cannot be shown", page.name)
+            st.error(f"This page cannot be shown: {one_line(error)}. The terminal of the app says more.")
+
+    return show
+
+
+def _icon() -> Image.Image:
+    """Three bars; made here, since Streamlit fetches named icons from the internet."""
+    icon = Image.new("RGBA", (32, 32))
+    pen = ImageDraw.Draw(icon)
+    for left, top in ((3, 18), (13, 10), (23, 4)):
+        pen.rectangle((left, top, left + 6, 29), fill="#1f6fb2")
+    return icon
+
+
+def _snapshot(shelf: Library) -> Snapshot | None:
+    """The study that the reader chose, as it is now; None, and why, where there is nothing to show."""
+    try:
+        listed = shelf.studies()
+    except InputError as error:
+        st.error(str(error))
+        _later()
+        return None
+    if not listed:
+        st.info(f"No study was launched into {shelf.source.database} yet. This page looks again by itself.")
+        st.code("python -m sweeps.launch robustness", language="bash")
+        _later()
+        return None
+    names = {each.name: each for each in listed}
+    with st.sidebar:
+        name = desk.one_of("Study", "study", list(names), index=newest(listed))
+        st.caption(names[name].question)
+    key = names[name].key
+    try:
+        snapshot, problem = shelf.snapshot(key)
+    except InputError as error:
+        st.error(str(error))
+        _later()
+        return None
+    if problem:
+        st.warning(f"{problem}\n\nThis page shows what was read at {snapshot.read_at:%H:%M:%S} UTC.")
+    if snapshot.frames.preset.caveat:
+        st.caption(f"⚠ {snapshot.frames.preset.caveat}")
+    with st.sidebar:
+        _follow(shelf, key, shelf.state(key))
+    return snapshot
+
+
+def newest(listed: Sequence[Listed]) -> int:
+    """Which study is shown first: one that runs, else the one that was launched last."""
+    order = [(each.counts.get("running", 0) > 0, each.launched) for each in listed]
+    return order.index(max(order))
+
+
+def _later() -> None:
+    """Look again, until there is something to show."""
+    looks = itertools.count()
+
+    @st.fragment(run_every=_REFRESH_S)
+    def again() -> None:
+        if next(looks):  # the first one is part of the page
+            st.rerun()
+
+    again()
+
+
+def _follow(shelf: Library, key: tuple[str, str], drawn: str) -> None:
+    """Draw the page again when there is news; meanwhile it stays as it is, and where the reader is."""
+
+    @st.fragment(run_every=_REFRESH_S)
+    def follow() -> None:
+        if shelf.state(key) not in ("", drawn):
+            st.rerun()
+
+    follow()
+
+
+main()

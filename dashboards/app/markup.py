@@ -1,0 +1,27 @@
+"""Pieces of HTML for the app, from the templates below templates/app; everything that is put in is escaped."""
+
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from dashboards.figures.style import method_label, number
+from sweeps.wording import duration
+
+
+def rendered(template: str, **values: Any) -> str:
+    """A template with values, which are escaped."""
+    return _environment().get_template(template).render(**values)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("dashboards", "templates/app"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(method=method_label, number=number, duration=duration)
+    return environment

@@ -1,0 +1,117 @@
+"""Now: how far a sweep is, what it found so far, what went wrong, and what is left."""
+
+import shlex
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+import pandas as pd
+import streamlit as st
+
+from dashboards.app import desk
+from dashboards.app.library import Snapshot
+from dashboards.figures.style import method_label, method_labels
+from sweeps.board import STATES, Board
+from sweeps.board import Cell as BoardCell
+from sweeps.provenance import hide_credentials
+from sweeps.remaining import remaining
+from sweeps.wording import counted, duration
+
+_SHOWN_FAILURES = 10
+_MOST_COLUMNS = 12
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """A cell of the matrix. shares : percentage of its seeds in every state that occurs. words : all of it as text."""
+
+    text: str
+    detail: str
+    shares: tuple[tuple[str, float], ...]
+    words: str
+    link: str
+
+
+def show(snapshot: Snapshot) -> None:
+    """Counts, the matrix, failures."""
+    trials = snapshot.frames.trials
+    board = Board.of_store(trials, snapshot.values, snapshot.frames.preset.headline)
+    _numbers(snapshot, board)
+    corner, columns, rows = matrix(snapshot, board)
+    desk.shown("matrix.html", corner=corner, columns=columns, rows=rows, metric=board.metric,
+               seeds=trials["seed"].nunique(), searches=bool(board.searches))  # fmt: skip
+    columns = ["method", "setting", "seed", "digest", "state", "last_update", "updates", "train_s", "evaluate_s"]
+    values = trials["digest"].map(snapshot.values)
+    desk.download("now", trials[columns].assign(value=values, protocol=snapshot.frames.preset.headline))
+    _failures(snapshot)
+
+
+def _numbers(snapshot: Snapshot, board: Board) -> None:
+    counts, trials = board.counts(), snapshot.frames.trials.drop_duplicates("digest")
+    spent_s = float((trials["train_s"].fillna(0) + trials["evaluate_s"].fillna(0)).sum())
+    told = [("Results", f"{board.num_done:,} of {board.num_trials:,}")]
+    told += [(state.capitalize(), f"{counts[state]:,}") for state in ("diverged", "running", "queued", "failed")]
+    told.append(("Computed so far", duration(spent_s)))
+    if counts["running"] or counts["queued"]:
+        left = remaining(snapshot.frames.trials, snapshot.store.expected_costs())
+        told.append(("Left", "not known yet" if left.wall_s is None else duration(left.wall_s)))
+    desk.shown("numbers.html", numbers=told)
+
+
+def matrix(snapshot: Snapshot, board: Board) -> tuple[str, list[str], list[tuple[str, list[Cell]]]]:
+    """What the rows are, names of the columns, and rows of cells: methods by settings, or with many settings these by
+    methods.
+    """
+    methods, settings = board.methods, board.settings
+    cells = {(m, s): _cell(snapshot, m, s, board.cell(m, s)) for m in methods for s in settings}
+    if len(settings) > _MOST_COLUMNS:
+        return "setting", method_labels(methods), [(s, [cells[m, s] for m in methods]) for s in settings]
+    return "method", settings, [(method_label(m), [cells[m, s] for s in settings]) for m in methods]
+
+
+def _cell(snapshot: Snapshot, method: str, setting: str, cell: BoardCell) -> Cell:
+    counts = {state: number for state, number in cell.counts.items() if number}
+    shares = tuple((state, 100 * counts[state] / cell.total) for state in STATES if state in counts)
+    if cell.value is not None:
+        text = f"{cell.value:#.3g}".rstrip(".")
+    elif cell.counts["diverged"]:
+        text = "diverged"
+    elif cell.counts["running"]:
+        text = f"{cell.fraction:.0%}"
+    else:
+        text = "failed" if cell.counts["failed"] else "–"
+    detail = f"{cell.done}/{cell.total}" if cell.total > 1 else ""
+    words = ", ".join(f"{number} {state}" for state, number in counts.items()) or "nothing planned"
+    link = urlencode({"study": snapshot.frames.name, "method": method, "setting": setting})
+    return Cell(text=text, detail=detail, shares=shares, words=words, link=f"trial?{link}")
+
+
+def _failures(snapshot: Snapshot) -> None:
+    trials = snapshot.frames.trials
+    failed = trials[trials["state"] == "failed"]
+    retried = trials[(trials["state"] != "failed") & (trials["error"] != "")]
+    if len(failed):
+        st.subheader(f"{counted(len(failed), 'failed trial')}", anchor="failed")
+        st.markdown("A failure is no result: the same command tries these trials again.")
+        st.code(again(snapshot), language="bash")
+        for row in failed.head(_SHOWN_FAILURES).itertuples():
+            with st.expander(f"{row.method} {row.setting} seed {row.seed}: {last_lines(str(row.error), 1)}"):
+                st.code(last_lines(str(row.error), 20), language=None)
+        desk.download("failed", failed[["method", "setting", "seed", "digest", "num_attempts", "error"]])
+    if len(retried):
+        st.caption(f"{counted(len(retried), 'trial')} failed before and went on: {_first(retried)}")
+
+
+def _first(retried: pd.DataFrame) -> str:
+    row = retried.iloc[0]
+    return f"{row['method']} {row['setting']} seed {row['seed']}, {last_lines(str(row['error']), 1)}"
+
+
+def last_lines(text: str, number: int) -> str:
+    """The last lines of an error."""
+    return "\n".join(text.strip().splitlines()[-number:])
+
+
+def again(snapshot: Snapshot) -> str:
+    """The command of the newest launch, which goes on with whatever is missing."""
+    command = str(snapshot.provenance.get("command", ""))
+    return hide_credentials(command or shlex.join(["python", "-m", "sweeps.launch", *snapshot.frames.records.key]))

@@ -1,0 +1,143 @@
+"""Trial: all that is known of one training run."""
+
+import json
+import shlex
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from dashboards import provenance
+from dashboards.app import desk
+from dashboards.app.library import Snapshot
+from dashboards.figures.rendering import data_uri, encode_png
+from dashboards.figures.sample_grids import open_grid
+from dashboards.figures.style import number
+from sngan.metrics.protocols import parse, short_name
+from sweeps.plugins import codes_of, find_kept
+from sweeps.wording import duration
+
+
+def show(snapshot: Snapshot) -> None:
+    """Choose a trial, then everything about it."""
+    row = _chosen(snapshot)
+    if row is None:
+        return
+    frames, digest = snapshot.frames, str(row["digest"])
+    spent = [("State", row["state"]), ("Updates", f"{row['last_update']:,} of {row['updates']:,}"),
+             ("Training", duration(_known(row["train_s"]))), ("Measuring", duration(_known(row["evaluate_s"]))),
+             ("Attempts", row["num_attempts"])]  # fmt: skip
+    desk.shown("numbers.html", numbers=[(name, str(value)) for name, value in spent])
+    if row["reason"]:
+        st.warning(f"Diverged: {row['reason']}.")
+    if row["error"]:
+        st.error("The last attempt that failed said:")
+        st.code(str(row["error"]), language=None)
+    one = desk.part(frames, [str(row["method"])], [str(row["setting"])], [int(row["seed"])], frames.preset.headline)
+    desk.figure("learning-curves", one)
+    _scores(snapshot, digest)
+    _grids(snapshot, digest)
+    _attempts(snapshot, digest)
+    _files(snapshot, digest)
+    st.subheader("Config", anchor="config")
+    config = json.loads(str(row["config"]))
+    desk.shown("pairs.html", pairs=[(key, provenance.shown(value)) for key, value in config.items()])
+    st.subheader("Again", anchor="again")
+    st.markdown("This command trains it again, in a folder of its own; on CPUs with the same bits.")
+    st.code(command(snapshot, row), language="bash")
+
+
+def _chosen(snapshot: Snapshot) -> dict[str, Any] | None:
+    """The trial of the method, the setting and the seed that the address names."""
+    trials = snapshot.frames.trials
+    if trials.empty:
+        st.info("This study has no trials yet.")
+        return None
+    places = st.columns(3)
+    with places[0]:
+        method = desk.one_of("Method", "method", snapshot.frames.methods)
+    of_method = trials[trials["method"] == method]
+    with places[1]:
+        settings = [name for name in snapshot.frames.settings if name in set(of_method["setting"])]
+        setting = desk.one_of("Setting", "setting", settings)
+    of_cell = of_method[of_method["setting"] == setting]
+    with places[2]:
+        seed = desk.one_of("Seed", "seed", sorted(map(int, of_cell["seed"])))
+    found = of_cell[of_cell["seed"] == seed].to_dict("records")
+    if not found:
+        st.info("There is no such trial.")
+        return None
+    return {str(key): value for key, value in found[0].items()}
+
+
+def _known(value: Any) -> float | None:
+    return None if pd.isna(value) else float(value)
+
+
+def _scores(snapshot: Snapshot, digest: str) -> None:
+    rows = snapshot.frames.evaluations
+    rows = rows[rows["digest"] == digest]
+    if rows.empty:
+        return
+    wide = rows.pivot_table(index="update", columns="protocol", values="value", dropna=False)
+    st.subheader("Scores", anchor="scores")
+    names = [str(name) for name in wide.columns]
+    desk.shown(
+        "plain_table.html",
+        heading=["update", *(f"{parse(short_name(name)).metric.upper()}" for name in names)],
+        rows=[[f"{update:,}", *(number(value) for value in values)]
+              for update, *values in wide.itertuples(name=None)],
+        caption=", ".join(names),
+    )  # fmt: skip
+    desk.download(f"trial-{digest}-scores", rows)
+
+
+def _grids(snapshot: Snapshot, digest: str) -> None:
+    samples = snapshot.frames.samples
+    samples = samples[samples["digest"] == digest].sort_values("update")
+    if samples.empty:
+        return
+    st.subheader("Samples", anchor="samples")
+    pictures = []
+    for update, path in zip(samples["update"], samples["path"], strict=True):
+        picture = open_grid(snapshot.frames.storage_dir / path)
+        if picture is not None:
+            source = data_uri(encode_png(picture), "image/png")
+            pictures.append({"source": source, "small": max(picture.size) <= 128, "words": f"update {update:,}",
+                             "alt": f"Samples at update {update:,}"})  # fmt: skip
+    desk.shown("strip.html", pictures=pictures[-12:])
+
+
+def _attempts(snapshot: Snapshot, digest: str) -> None:
+    attempts = snapshot.store.attempts(digest)
+    if attempts.empty:
+        return
+    st.subheader("Where it ran", anchor="attempts")
+    rows = [
+        [str(host), str(device), f"{start:%Y-%m-%d %H:%M:%S}", "" if pd.isna(end) else f"{end:%Y-%m-%d %H:%M:%S}",
+         str(error).strip().splitlines()[-1] if error else ""]
+        for host, device, start, end, error in attempts.itertuples(index=False, name=None)
+    ]  # fmt: skip
+    desk.shown(
+        "plain_table.html", heading=["host", "device", "start (UTC)", "end (UTC)", "error"], rows=rows, caption=""
+    )
+
+
+def _files(snapshot: Snapshot, digest: str) -> None:
+    folder = snapshot.frames.storage_dir / "checkpoints" / digest
+    files = sorted(folder.iterdir()) if folder.is_dir() else []
+    if files:
+        st.subheader("Checkpoints", anchor="checkpoints")
+        rows = [[str(file), f"{file.stat().st_size / 1e6:.1f} MB"] for file in files]
+        desk.shown("plain_table.html", heading=["file", "size"], rows=rows, caption="")
+
+
+def command(snapshot: Snapshot, row: dict[str, Any]) -> str:
+    """What trains this one trial again, from its config alone."""
+    commit = str(snapshot.provenance.get("git_commit") or "")
+    plugins = [find_kept(snapshot.frames.storage_dir, code) for code in sorted(codes_of([str(row["config"])]))]
+    options = [option for file in plugins if file is not None for option in ("--plugin", str(file))]
+    train = shlex.join(["python", "-m", "sngan", "train", *options, "--out", "again", "--config", "-"])
+    config = json.dumps(json.loads(str(row["config"])), sort_keys=True)
+    lines = [f"git checkout {commit}"] if commit else []
+    return "\n".join([*lines, f"{train} <<'END'", config, "END"])

@@ -1,0 +1,81 @@
+"""Verdicts: what follows for each claim, and from which runs."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from dashboards import views
+from dashboards.app import desk
+from dashboards.app.library import Snapshot
+from dashboards.figures import StudyFrames
+from dashboards.tables.verdicts import verdicts_table
+from sngan.metrics.protocols import short_name
+from sweeps.study import Claim
+
+
+def show(snapshot: Snapshot) -> None:
+    """What all verdicts promise, then each of them with its evidence."""
+    frames, verdicts = snapshot.frames, snapshot.verdicts
+    claims = {claim.name: claim for claim in frames.study.claims}
+    if not claims:
+        st.info("This study makes no claims that can be judged on this preset.")
+        return
+    if not verdicts:
+        st.info("Nothing was judged yet: a launch judges when it ends, and so does the command below.")
+        st.code(f"python -m sweeps.launch report {frames.study.name} --preset {frames.preset.name}", language="bash")
+        return
+    st.markdown(f"**{views.verdict_counts(verdicts)}** {views.error_rates(len(claims), snapshot.looks)}")
+    for item in views.verdict_views(verdicts, frames.study.claims):
+        with st.container(border=True, key=f"claim-{item['verdict'].claim}"):
+            desk.shown("verdict.html", item=item)
+            claim = claims.get(item["verdict"].claim)
+            if claim is not None and st.toggle("Evidence", key=f"evidence-{claim.name}", bind="query-params"):
+                _evidence(frames, claim, item["verdict"].protocol)
+    table = verdicts_table(verdicts, frames)
+    desk.download(f"{frames.name}-verdicts", pd.DataFrame(table.records, columns=list(table.fields)))
+
+
+def _evidence(frames: StudyFrames, claim: Claim, protocol: str) -> None:
+    """The runs of the methods and settings that a claim speaks of, under the protocol that it was judged by."""
+    named = set(names_in(claim.contrast))
+    methods = [name for name in frames.methods if name in named] or list(frames.methods)
+    settings = [name for name in frames.settings if name in named] or list(frames.settings)
+    seeds = sorted(map(int, frames.trials["seed"].unique()))
+    measured = {short_name(str(name)) for name in frames.evaluations["protocol"].unique()}
+    short = short_name(protocol) if protocol else ""
+    chosen = desk.part(frames, methods, settings, seeds, short if short in measured else frames.preset.headline)
+    if short not in measured:
+        st.caption("Judged by what was recorded inside the networks; see the page Inside. The scores of the same runs:")
+    desk.figure("metric-by-setting", chosen, heading=False, key=claim.name)
+    runs = pd.DataFrame(runs_of(chosen))
+    with st.expander(f"All {len(runs):,} runs"):
+        st.dataframe(runs, hide_index=True, height=min(400, 38 + 35 * len(runs)))
+
+
+def names_in(value: Any) -> Iterator[str]:
+    """All texts in the arguments of a rule, however deep."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for inner in value.values():
+            yield from names_in(inner)
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            yield from names_in(inner)
+
+
+def runs_of(frames: StudyFrames) -> Iterator[dict[str, Any]]:
+    """A row per run: its value under the headline protocol, its score, and what became of it."""
+    table = frames.headline
+    states = frames.trials.set_index(["method", "setting", "seed"])["state"].to_dict()
+    for m, method in enumerate(table.methods):
+        for s, setting in enumerate(table.settings):
+            for k, seed in enumerate(table.seeds):
+                if (method, setting, seed) in states:
+                    value, score = table.values[m, s, k], table.scores[m, s, k]
+                    yield {
+                        "method": method, "setting": setting, "seed": seed, table.title: value, "score": score,
+                        "state": states[method, setting, seed],
+                    }  # fmt: skip
