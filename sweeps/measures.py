@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 
 from sngan.registry import Registry
-from sweeps.scores import ScoreTable, Transform, axes, laid_out, refuse_mixtures
+from sweeps.scores import ScoreTable, axes, laid_out, refuse_mixtures
 from sweeps.statistics import FloatArray
+from sweeps.transforms import Transform
 
 Summary = Literal["geometric-mean", "median", "max", "high"]
 

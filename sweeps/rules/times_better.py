@@ -7,7 +7,8 @@ import numpy as np
 from sngan.fields import require
 from sweeps.rules.base import Rule, label, medians, metric, number, register, unit
 from sweeps.rules.evidence import Contrast
-from sweeps.scores import ScoreTable, worsened
+from sweeps.scores import ScoreTable
+from sweeps.transforms import worsened
 
 
 @register("times-better")

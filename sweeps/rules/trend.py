@@ -8,8 +8,9 @@ from sngan.fields import require
 from sngan.variants import varied_number
 from sweeps.rules.base import Rule, label, medians, metric, number, register, unit
 from sweeps.rules.evidence import Contrast
-from sweeps.scores import ScoreTable, worsened
+from sweeps.scores import ScoreTable
 from sweeps.statistics import FloatArray
+from sweeps.transforms import worsened
 
 
 @register("trend")

@@ -9,9 +9,10 @@ from sngan.fields import require
 from sweeps.budgets import budget_curve
 from sweeps.rules.base import Rule, label, metric, number, register, unit
 from sweeps.rules.evidence import Contrast
-from sweeps.scores import ScoreTable, worsened
+from sweeps.scores import ScoreTable
 from sweeps.spaces import SAMPLERS, places_in
 from sweeps.statistics import FloatArray
+from sweeps.transforms import worsened
 
 
 @register("tuned")

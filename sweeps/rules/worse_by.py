@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from sngan.fields import require
 from sweeps.rules.base import Rule, best, label, medians, metric, number, register, unit
 from sweeps.rules.evidence import Contrast
-from sweeps.scores import ScoreTable, worsened
+from sweeps.scores import ScoreTable
+from sweeps.transforms import worsened
 
 
 @register("worse-by")

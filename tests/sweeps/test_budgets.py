@@ -10,7 +10,8 @@ from sngan.metrics.catalog import METRICS
 from sngan.seeding import numpy_stream
 from sweeps.budgets import best_share, best_so_far, best_weights, budget_curve, expected_best
 from sweeps.rules.tuned import Tuned
-from sweeps.scores import ScoreTable, Transform, worsened
+from sweeps.scores import ScoreTable
+from sweeps.transforms import Transform, worsened
 from tests.sweeps.score_samples import table_of
 
 SCORES = numpy_stream(0, "bootstrap").random((3, 7))

@@ -13,8 +13,8 @@ from sweeps.measures import MEASURES, CourseMeasure, DiagnosticMeasure, MeasureT
 from sweeps.rules import RULES
 from sweeps.rules.keeps_limit import KeepsLimit
 from sweeps.rules.times_better import TimesBetter
-from sweeps.scores import worsened
 from sweeps.study import Claim
+from sweeps.transforms import worsened
 from tests.sweeps.score_samples import small_preset, table_of, trials_frame
 
 TRIALS = trials_frame(small_preset())  # 20 updates each

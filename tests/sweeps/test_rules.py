@@ -11,8 +11,8 @@ from sngan.seeding import numpy_stream
 from sweeps.claims import Verdict
 from sweeps.rules.larger_region import working_share
 from sweeps.rules.trend import Trend, fitted_change
-from sweeps.scores import worsened
 from sweeps.study import Claim
+from sweeps.transforms import worsened
 from tests.sweeps.claim_samples import BEST, CLAIMS, METHODS, RANKED, better, verdict, world
 from tests.sweeps.score_samples import BASE, equal_methods, table_of
 

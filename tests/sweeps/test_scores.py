@@ -9,7 +9,8 @@ import pytest
 from sngan.errors import InputError
 from sngan.metrics.catalog import METRICS
 from sngan.seeding import numpy_stream
-from sweeps.scores import Kind, ScoreTable, Transform, score_table, worsened
+from sweeps.scores import Kind, ScoreTable, score_table
+from sweeps.transforms import Transform, worsened
 from tests.sweeps.score_samples import PROTOCOLS, evaluations_frame, small_preset, table_of, trials_frame
 
 FID = PROTOCOLS["fid"]

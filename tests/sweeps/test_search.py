@@ -12,7 +12,6 @@ import pytest
 
 from sngan.errors import InputError
 from sngan.results import Evaluation, Outcome
-from sweeps.scores import Transform
 from sweeps.search import SAMPLERS, agreed, open_memory, propose
 from sweeps.searching import Searches, searches_of
 from sweeps.spaces import (
@@ -22,6 +21,7 @@ from sweeps.spaces import (
 )
 from sweeps.store import ResultStore, TrialState, open_store
 from sweeps.study import PlannedTrial, Preset
+from sweeps.transforms import Transform
 from tests.dashboards.synthetic import FID, make_searched_preset, score
 from tests.sweeps.search_samples import SPACE, badness, searched
 
