@@ -209,5 +209,8 @@ def described(key: Key, description: Mapping[str, Any]) -> tuple[Study, Preset]:
     """The study and its preset as they were launched. Raises InputError where this version does not know them."""
     if key[0] not in STUDIES:
         raise InputError(f"this version of the program has no study {key[0]!r}; a newer one, or a plugin, launched it.")
-    study = launched(STUDIES[key[0]], key[1], description)
+    try:
+        study = launched(STUDIES[key[0]], key[1], description)
+    except KeyError as error:
+        raise InputError(f"what the store keeps of {' '.join(key)} lacks {error}; another program wrote it.") from None
     return study, next(iter(study.presets.values()))

@@ -5,7 +5,7 @@ Started by `python -m dashboards.app`.
 
 import itertools
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import streamlit as st
 from PIL import Image, ImageDraw
@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 from dashboards.app import desk
 from dashboards.app.library import Library, Listed, Snapshot
 from dashboards.app.markup import rendered
-from dashboards.app.menu import PAGES, Page
+from dashboards.app.menu import PAGES
 from dashboards.app.place import library
 from sngan.errors import InputError, one_line
 
@@ -24,31 +24,22 @@ _REFRESH_S = 2.0
 
 def main() -> None:
     """Draw the page that the address names."""
-    st.set_page_config(page_title="GAN robustness", page_icon=_icon(), layout="wide")
+    with st.sidebar:
+        title = st.radio("Page", [page.title for page in PAGES], key="page", bind="query-params")
+    page = next(page for page in PAGES if page.title == title)
+    st.set_page_config(page_title=f"{page.title} · GAN robustness", page_icon=_icon(), layout="wide")
     st.html(rendered("style.css.html"))
-    shelf = library()
-    pages = [
-        st.Page(_shown(page, shelf), title=page.title, icon=page.icon, url_path=page.name, default=page is PAGES[0])
-        for page in PAGES
-    ]
-    st.navigation(pages).run()
-
-
-def _shown(page: Page, shelf: Library) -> Callable[[], None]:
-    def show() -> None:
-        desk.head(page.title, page.explanation)
-        snapshot = _snapshot(shelf)
-        if snapshot is None:
-            return
-        try:
-            page.show(snapshot)
-        except InputError as error:
-            st.error(str(error))
-        except Exception as error:  # a mistake of ours: the other pages still work
-            _log.exception("page %s cannot be shown", page.name)
-            st.error(f"This page cannot be shown: {one_line(error)}. The terminal of the app says more.")
-
-    return show
+    desk.head(page.title, page.explanation)
+    snapshot = _snapshot(library())
+    if snapshot is None:
+        return
+    try:
+        page.show(snapshot)
+    except InputError as error:
+        st.error(str(error))
+    except Exception as error:  # a mistake of ours: the other pages still work
+        _log.exception("page %s cannot be shown", page.title)
+        st.error(f"This page cannot be shown: {one_line(error)}. The terminal of the app says more.")
 
 
 def _icon() -> Image.Image:

@@ -81,8 +81,8 @@ def _cell(snapshot: Snapshot, method: str, setting: str, cell: BoardCell) -> Cel
         text = "failed" if cell.counts["failed"] else "–"
     detail = f"{cell.done}/{cell.total}" if cell.total > 1 else ""
     words = ", ".join(f"{number} {state}" for state, number in counts.items()) or "nothing planned"
-    link = urlencode({"study": snapshot.frames.name, "method": method, "setting": setting})
-    return Cell(text=text, detail=detail, shares=shares, words=words, link=f"trial?{link}")
+    link = urlencode({"page": "Trial", "study": snapshot.frames.name, "method": method, "setting": setting})
+    return Cell(text=text, detail=detail, shares=shares, words=words, link=f"?{link}")
 
 
 def _failures(snapshot: Snapshot) -> None:

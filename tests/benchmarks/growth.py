@@ -24,8 +24,8 @@ import numpy as np
 from sngan.results import Evaluation, Outcome, Score
 from sngan.seeding import numpy_stream
 from sweeps.store import ResultStore, open_store
-from sweeps.study import STUDIES, PlannedTrial, Preset, plan
-from sweeps.variation import vary
+from sweeps.study import STUDIES, PlannedTrial, Preset, Study, plan
+from sweeps.variation import describe, vary
 from tests.benchmarks import options
 from tests.benchmarks.machine import keep
 
@@ -59,11 +59,11 @@ def evaluations_of(trial: PlannedTrial, values: Sequence[float]) -> Iterator[tup
         )
 
 
-def fill(store: ResultStore, preset: Preset, trials: Sequence[PlannedTrial]) -> dict[str, float]:
+def fill(store: ResultStore, study: Study, preset: Preset, trials: Sequence[PlannedTrial]) -> dict[str, float]:
     """Register the trials and give all of them results; seconds of each kind of writing."""
     spent = {"register_s": 0.0, "attempts_s": 0.0, "results_s": 0.0}
     begin = time.perf_counter()
-    store.register(STUDY, preset.name, {"question": STUDIES[STUDY].question}, trials)
+    store.register(STUDY, preset.name, describe(study, preset), trials)
     spent["register_s"] = time.perf_counter() - begin
     values, broken = scores_of(len(trials)), numpy_stream(1, "metric").random(len(trials)) < DIVERGED
     for start in range(0, len(trials), BATCH):
@@ -110,7 +110,7 @@ def measure(num_trials: int, out: Path) -> dict[str, Any]:
     digests = {trial.digest for trial in trials}
     row: dict[str, Any] = {"trials": len(digests), "plan_s": time.perf_counter() - begin}
     with open_store(f"sqlite:///{out / 'results.db'}") as store:
-        row |= fill(store, preset, trials)
+        row |= fill(store, study, preset, trials)
     num_rows = len(trials) * len(UPDATES)
     written_s = row["attempts_s"] + row["results_s"]
     row |= {"evaluations": num_rows, "rows_per_s": round(num_rows / written_s)}
