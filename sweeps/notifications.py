@@ -69,7 +69,7 @@ class Notifier(Observer):
         self._states: dict[str, str] | None = None
         self._page: Callable[[], str | None] = lambda: None
         self._silence = Silence(patience, None)
-        self._num_to_run = self._attempts = self._failed = self._given_up = 0
+        self._num_to_run = self._ran = self._attempts = self._failed = self._given_up = 0
         self._told_failures = self._shared = False
 
     # What is heard
@@ -122,6 +122,7 @@ class Notifier(Observer):
 
     def on_finish(self, trial: PlannedTrial, outcome: Outcome) -> None:
         """See Listener."""
+        self._ran += 1
         self._end({trial.digest: outcome.state})
 
     def on_failure(self, trial: PlannedTrial, error: str, final: bool) -> None:
@@ -212,7 +213,8 @@ class Notifier(Observer):
         if self._states is not None and self._sweep.searches is None:
             results = {digest for digest, state in self._states.items() if TrialState(state).finished}
             left = len(self._sweep.planned.keys() - results)
-        self._tell("unfinished", f"{_unfinished(reason, left)} {self._go_on}", {"left": left, "reason": reason})
+        details = {"left": left, "ran": self._ran, "reason": reason}
+        self._tell("unfinished", f"{_unfinished(reason, left)} {self._go_on}", details)
 
     @property
     def _command(self) -> str:
