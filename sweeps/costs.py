@@ -114,6 +114,22 @@ def estimate(trials: Sequence[PlannedTrial], measured: pd.DataFrame, *, device: 
 _NETWORKS = ("dataset", "architecture", "width_factor", "conditioning", "precision")
 
 
+def in_order(trials: Sequence[PlannedTrial], estimated: CostEstimate) -> list[PlannedTrial]:
+    """Seed by seed, so that a stopped sweep holds whole replications; in a seed the longest first.
+
+    The last trials to start are then short ones, and slots end at about the same time. Where the cost of one trial is
+    not known, the number of discriminator and generator updates stands for that of all.
+    """
+    seconds = [estimated.seconds.get(trial.digest) for trial in trials]
+    known = all(value is not None for value in seconds)
+
+    def cost(trial: PlannedTrial) -> float:
+        work = float(trial.config.updates * (1 + trial.config.n_dis))
+        return (estimated.seconds[trial.digest] or 0.0) if known else work
+
+    return sorted(trials, key=lambda trial: (trial.seed, -cost(trial)))
+
+
 def _networks(config: TrialConfig) -> tuple[Any, ...]:
     return tuple(getattr(config, name) for name in _NETWORKS)
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -23,9 +23,13 @@ from sngan.results import RunOptions
 from sweeps import provenance, tracking
 from sweeps.engine_interface import EngineOptions, machine_cpus
 from sweeps.filesystems import file_system, is_network
+from sweeps.messages import envelope, publishable
 from sweeps.object_storage import ObjectStorage
+from sweeps.provenance import NOTIFY
 from sweeps.store import open_store
 from sweeps.store.connect import is_sqlite, parse_url, shown
+from sweeps.webhooks import Address, RefusedError, post
+from sweeps.wording import counted
 from sweeps.writable import check_writable
 
 _LOW_GB, _TOO_LOW_GB = 10.0, 1.0
@@ -56,7 +60,9 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True)
 class Needs:
-    """What a study will use on a machine. config : its data set and protocols. gpus : at least so many."""
+    """What a study will use on a machine. config : its data set and protocols. gpus : at least so many. notify :
+    webhooks, each of which gets a message.
+    """
 
     out: Path
     database: str
@@ -65,6 +71,7 @@ class Needs:
     run: RunOptions
     config: TrialConfig
     gpus: int
+    notify: Sequence[Address] = ()
 
 
 def examine(needs: Needs) -> list[Finding]:
@@ -85,6 +92,8 @@ def examine(needs: Needs) -> list[Finding]:
         looks.append(("MLflow", partial(_mlflow, needs.mlflow)))
     if needs.storage is not None:
         looks.append(("storage", partial(_storage, needs.storage)))
+    if needs.notify:
+        looks.append(("notifications", partial(_notifications, needs.notify)))
     return [_looked(what, look) for what, look in looks]
 
 
@@ -215,6 +224,17 @@ def _storage(url: str) -> Finding:
     ObjectStorage(url).check()
     told = f"{url} was written and read back in {time.monotonic() - begun_s:.1f} s"
     return Finding(what="storage", state="good", told=told)
+
+
+def _notifications(addresses: Sequence[Address]) -> Finding:
+    what = "notifications"
+    for number, address in enumerate(addresses, 1):
+        try:
+            post(address, publishable(envelope("test", "A test: messages of launches will arrive here.")))
+        except RefusedError as error:
+            advice = "Look at the address, which is not shown here, and whether this machine reaches it."
+            return Finding(what=what, state="bad", told=f"{NOTIFY} number {number}: {error}", advice=advice)
+    return Finding(what=what, state="good", told=f"{counted(len(addresses), 'webhook')} took a test")
 
 
 def _mlflow(uri: str) -> Finding:

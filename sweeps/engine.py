@@ -19,6 +19,7 @@ from sweeps.engine_interface import EngineResult as EngineResult
 from sweeps.engine_interface import Listener as Listener
 from sweeps.engine_interface import RunTrial, Unshared
 from sweeps.engine_interface import check_here as check_here
+from sweeps.engine_interface import device_kind as device_kind
 from sweeps.engine_interface import last_line as last_line
 from sweeps.engine_interface import machine_gpus as machine_gpus
 from sweeps.engine_interface import num_slots as num_slots

@@ -187,6 +187,13 @@ def machine_gpus(options: EngineOptions) -> int:
     return num_gpus() if options.num_gpus is None else options.num_gpus
 
 
+def device_kind(options: EngineOptions) -> str:
+    """The kind of device that trials will run on, as far as this machine can tell: "cpu", "cuda" ..."""
+    if options.run.device != "auto":
+        return options.run.device.partition(":")[0]
+    return "cuda" if machine_gpus(options) and options.gpus_per_trial != 0 else "cpu"
+
+
 def gpus_of_a_trial(options: EngineOptions, num_gpus: float) -> float:
     """GPUs per trial where `num_gpus` are there: what was asked for, else a whole one, else none."""
     if options.gpus_per_trial is not None:

@@ -1,8 +1,11 @@
-"""What listens to an engine: the writer of the store, and several listeners as one."""
+"""What listens to an engine: the writer of the store, what follows a whole launch, and several listeners as one."""
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
 
 from sngan.results import Evaluation, Outcome
+from sweeps.claims import Verdict
+from sweeps.costs import CostEstimate
 from sweeps.engine_interface import Attempt, Listener
 from sweeps.store import ResultStore
 from sweeps.study import PlannedTrial
@@ -64,3 +67,37 @@ class Listeners:
         """See Listener."""
         for listener in self._listeners:
             listener.on_elsewhere(states)
+
+
+class Observer:
+    """A listener that follows what a launch does around its engine, too. This one takes no notice of anything."""
+
+    def on_start(self, trial: PlannedTrial, attempt: Attempt) -> None:
+        """See Listener."""
+
+    def on_evaluation(self, trial: PlannedTrial, evaluation: Evaluation) -> None:
+        """See Listener."""
+
+    def on_finish(self, trial: PlannedTrial, outcome: Outcome) -> None:
+        """See Listener."""
+
+    def on_failure(self, trial: PlannedTrial, error: str, final: bool) -> None:
+        """See Listener."""
+
+    def on_elsewhere(self, states: Mapping[str, str]) -> None:
+        """See Listener."""
+
+    def following(self, store: ResultStore) -> contextlib.AbstractContextManager[None]:
+        """Around the launch: inside, the store is open, and may be read from any thread."""
+        return contextlib.nullcontext()
+
+    def running(
+        self, trials: Sequence[PlannedTrial], expected: CostEstimate, page: Callable[[], str | None]
+    ) -> contextlib.AbstractContextManager[None]:
+        """Around the engine, which is asked to run `trials` first, of which so much is `expected`. `page` gives the
+        address of the trials in MLflow's pages, once MLflow was reached.
+        """
+        return contextlib.nullcontext()
+
+    def on_verdicts(self, before: Sequence[Verdict], now: Sequence[Verdict]) -> None:
+        """The claims were judged, and their verdicts recorded in place of those before."""

@@ -25,6 +25,8 @@ RECORDED_PACKAGES = (PACKAGE, "torch", "torchvision", "numpy", "scipy", "scikit-
                      "ray", "optuna", "mlflow", "sqlalchemy", "pandas", "altair", "vl-convert-python")  # fmt: skip
 _COMMAND_TIMEOUT_S = 10
 _CREDENTIAL = re.compile(r"^[\w+.-]+://[^@]*:.*@|\w*(pass|secret|token|key)\w*=|[?&]sig=", re.IGNORECASE)
+HIDDEN = "***"
+NOTIFY = "--notify"  # the option whose whole value is a secret
 _CARRIED = "git_state.json"  # beside this file, in a copy of the code that left its checkout
 
 
@@ -138,5 +140,11 @@ def holds_credential(url: str) -> bool:
 
 
 def command_line(arguments: Sequence[str], program: str = "sweeps.launch") -> list[str]:
-    """The command with these arguments, as it is typed."""
-    return ["python", "-m", program, *arguments]
+    """The command with these arguments, as it is typed, but for the addresses of webhooks: *** stands for them."""
+    shown = list(arguments)
+    for place, word in enumerate(shown):
+        if word.startswith(f"{NOTIFY}="):
+            shown[place] = f"{NOTIFY}={HIDDEN}"
+        elif place and arguments[place - 1] == NOTIFY:
+            shown[place] = HIDDEN
+    return ["python", "-m", program, *shown]

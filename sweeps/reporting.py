@@ -2,7 +2,7 @@
 
 import hashlib
 import importlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -16,6 +16,7 @@ from sweeps.store import ResultStore
 from sweeps.study import Preset, Study
 
 _FINGERPRINT = "fingerprint.txt"
+Heard = Callable[[Sequence[Verdict], Sequence[Verdict]], None]  # is told the verdicts before, and those now
 
 
 class WriteReport(Protocol):
@@ -36,28 +37,44 @@ def report_folder(out: Path, study: Study, preset: Preset) -> Path:
     return out / "reports" / f"{study.name}-{preset.name}"
 
 
-def conclude(store: ResultStore, study: Study, preset: Preset, out: Path) -> tuple[Path, Sequence[Verdict]]:
+def unheard(_before: Sequence[Verdict], _now: Sequence[Verdict]) -> None:
+    """For judgements that nobody waits for."""
+
+
+def conclude(
+    store: ResultStore, study: Study, preset: Preset, out: Path, heard: Heard = unheard
+) -> tuple[Path, Sequence[Verdict]]:
     """Judge the claims, record the verdicts, write the report; return its page and the verdicts."""
     folder = report_folder(out, study, preset)
     state = _fingerprint(store, study, preset)
     records = StudyRecords(store=store, study=study, preset=preset)
-    verdicts = judge_study(records)
-    store.record_verdicts(study.name, preset.name, verdicts)
+    verdicts = judge_and_record(records, heard)
     page = report_writer()(records, verdicts, storage_dir=out, folder=folder)
     (folder / _FINGERPRINT).write_text("\n".join([state, *_files(folder)]))
     return page, verdicts
 
 
-def concluded(store: ResultStore, study: Study, preset: Preset, out: Path) -> tuple[Path, Sequence[Verdict]]:
-    """The report's page and the verdicts, written now unless they are up to date. Of several launches that end at the
-    same time one writes, and the others wait for it.
+def concluded(
+    store: ResultStore, study: Study, preset: Preset, out: Path, heard: Heard = unheard
+) -> tuple[Path, Sequence[Verdict], bool]:
+    """The report's page and the verdicts, written now unless they are up to date, and whether they were. Of several
+    launches that end at the same time one writes, and the others wait for it.
     """
     folder = report_folder(out, study, preset)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with locked(folder.with_name(f".{folder.name}.lock")):
         if is_current(store, study, preset, out):
-            return folder / "index.html", store.verdicts(study.name, preset.name)
-        return conclude(store, study, preset, out)
+            return folder / "index.html", store.verdicts(study.name, preset.name), False
+        return *conclude(store, study, preset, out, heard), True
+
+
+def judge_and_record(records: StudyRecords, heard: Heard) -> list[Verdict]:
+    """Judge the claims and record the verdicts; `heard` is told of them, and of those that they replace."""
+    before = records.store.verdicts(*records.key)
+    verdicts = judge_study(records)
+    records.store.record_verdicts(*records.key, verdicts)
+    heard(before, verdicts)
+    return verdicts
 
 
 def judge_study(records: StudyRecords) -> list[Verdict]:

@@ -16,10 +16,10 @@ from sweeps import plugins, provenance
 from sweeps.board import Board
 from sweeps.claiming import StoreClaims, claiming
 from sweeps.claims import Verdict
-from sweeps.costs import CostEstimate, estimate
-from sweeps.engine import EngineOptions, EngineResult, machine_gpus, num_slots, run, starting
+from sweeps.costs import CostEstimate, estimate, in_order
+from sweeps.engine import EngineOptions, EngineResult, device_kind, num_slots, run, starting
 from sweeps.grids import GridFetcher
-from sweeps.listeners import Listeners, StoreWriter
+from sweeps.listeners import Listeners, Observer, StoreWriter
 from sweeps.object_storage import ObjectStorage
 from sweeps.progress import View
 from sweeps.reporting import concluded, is_current
@@ -97,8 +97,9 @@ class Ending:
 
     sweep : with all trials that were planned in the end. missing : those of them without a result. failed : digest ->
     error of those that were given up. ran : trials that got their result now. report, verdicts : None and empty where
-    a stop came before. mlflow_page : address of the trials in MLflow's pages, where MLflow was reached. why : why no
-    more seeds were added, where that was asked for. others : launches, in words, that run some of the missing trials.
+    a stop came before. written : whether it was this launch that wrote the report. mlflow_page : address of the trials
+    in MLflow's pages, where MLflow was reached. why : why no more seeds were added, where that was asked for. others :
+    launches, in words, that run some of the missing trials.
     """
 
     sweep: Sweep
@@ -108,44 +109,51 @@ class Ending:
     interrupted: bool
     report: Path | None
     verdicts: Sequence[Verdict] = ()
+    written: bool = False
     mlflow_page: str | None = None
     why: str = ""
     others: Sequence[str] = ()
 
 
-def launch(sweep: Sweep, say: Callable[[str], None]) -> Ending:
+def launch(sweep: Sweep, say: Callable[[str], None], observer: Observer | None = None) -> Ending:
     """Run what is missing of a sweep, then judge and report it. `say` gets lines for the user.
 
     Launching again runs only what is missing; with nothing missing and the report up to date, it changes nothing.
     Other launches may share the study: each trial is run by one of them, and all end when everything has a result.
-    Raises InputError for whatever the user can mend.
+    `observer` is told of everything. Raises InputError for whatever the user can mend.
     """
     check_writable(sweep.out)
-    with open_store(sweep.database) as store, claiming(store, store.folder or sweep.out, _about(sweep)) as claims:
+    observer = observer or Observer()
+    with (
+        open_store(sweep.database) as store,
+        claiming(store, store.folder or sweep.out, _about(sweep)) as claims,
+        observer.following(store),
+    ):
         sweep = sweep.proposed(store)
         claims.bury()
         refuse_mixtures(store.trials(*sweep.key), sweep.trials)
-        rounds = _rounds(sweep, store)
+        rounds = _rounds(sweep, store, observer)
         missing = missing_trials(sweep, store.known_states(sweep.planned))
         if missing:
-            return _run_missing(sweep, store, claims, missing, rounds, say)
+            return _run_missing(sweep, store, claims, missing, rounds, say, observer)
         store.register(*sweep.key, describe(sweep.study, sweep.preset), sweep.trials)
         if rounds is not None:
             rounds.remember()
             if missing := rounds.further():
                 say(rounds.said)
-                return _run_missing(sweep.with_more(missing), store, claims, missing, rounds, say)
+                return _run_missing(sweep.with_more(missing), store, claims, missing, rounds, say, observer)
         with contextlib.ExitStack() as stack:
             if not is_current(store, sweep.study, sweep.preset, sweep.out):
                 mirror = Mirrored(sweep.mlflow, store, sweep.study, sweep.preset.name, sweep.out)
                 GridFetcher(sweep.engine.storage, sweep.out).fetch_missing(store, *sweep.key)
                 stack.enter_context(mirror).begin()
-            page, verdicts = concluded(store, sweep.study, sweep.preset, sweep.out)
+            page, verdicts, written = concluded(store, sweep.study, sweep.preset, sweep.out, observer.on_verdicts)
         nothing = EngineResult(finished=frozenset(), failed={}, interrupted=False)
-        return _ending(sweep, (), nothing, report=page, verdicts=verdicts, why=rounds.said if rounds else "")
+        why = rounds.said if rounds else ""
+        return _ending(sweep, (), nothing, report=page, verdicts=verdicts, written=written, why=why)
 
 
-def _rounds(sweep: Sweep, store: ResultStore) -> Rounds | None:
+def _rounds(sweep: Sweep, store: ResultStore, observer: Observer) -> Rounds | None:
     """The seeds that come after the plan; None where none do."""
     if sweep.until is None:
         return None
@@ -155,7 +163,10 @@ def _rounds(sweep: Sweep, store: ResultStore) -> Rounds | None:
         estimated = estimate(trials, store.expected_costs(), device=device_kind(sweep.engine))
         return estimated.wall_s(num_slots(sweep.engine))
 
-    return Rounds(store, sweep.study, sweep.preset, candidates, max_s=sweep.until.max_s, expected_s=expected_s)
+    return Rounds(
+        store, sweep.study, sweep.preset, candidates,
+        max_s=sweep.until.max_s, expected_s=expected_s, heard=observer.on_verdicts,
+    )  # fmt: skip
 
 
 def _about(sweep: Sweep) -> str:
@@ -172,6 +183,7 @@ def _run_missing(
     missing: Sequence[PlannedTrial],
     rounds: Rounds | None,
     say: Callable[[str], None],
+    observer: Observer,
 ) -> Ending:
     if sweep.engine.storage is not None:
         ObjectStorage(sweep.engine.storage).check()
@@ -179,7 +191,7 @@ def _run_missing(
     for other in claims.others([trial.digest for trial in missing]):
         say(f"Shared with another launch: {other}.")
     with starting(sweep.engine) as started:
-        return _run_started(sweep, store, claims, missing, rounds, say, started)
+        return _run_started(sweep, store, claims, missing, rounds, say, observer, started)
 
 
 def _run_started(
@@ -189,6 +201,7 @@ def _run_started(
     missing: Sequence[PlannedTrial],
     rounds: Rounds | None,
     say: Callable[[str], None],
+    observer: Observer,
     started: "Started",
 ) -> Ending:
     about = provenance.collect(sweep.command)
@@ -209,8 +222,10 @@ def _run_started(
             if rounds is not None:
                 later = _further_seeds(sweep, store, view.board, rounds, say)
             engine = dataclasses.replace(sweep.engine, plugins=plugins.keep(sweep.out))
-            listeners = Listeners(grids, StoreWriter(store), view, mirror)
-            result = run(in_order(missing, estimated), engine, listeners, then=later, started=started, claims=claims)
+            listeners = Listeners(grids, StoreWriter(store), view, mirror, observer)
+            missing = in_order(missing, estimated)
+            with observer.running(missing, estimated, lambda: mirror.page):
+                result = run(missing, engine, listeners, then=later, started=started, claims=claims)
         sweep, states = sweep.proposed(store), store.states(*sweep.key)
         sweep = sweep.with_more(rounds.begun if rounds else ())
         left = missing_trials(sweep, states)
@@ -224,9 +239,11 @@ def _run_started(
             others = claims.others([trial.digest for trial in left])
             return dataclasses.replace(_ending(sweep, left, result, report=None), others=others)
         grids.fetch_missing(store, *sweep.key)
-        page, verdicts = concluded(store, sweep.study, sweep.preset, sweep.out)
+        page, verdicts, written = concluded(store, sweep.study, sweep.preset, sweep.out, observer.on_verdicts)
     why = "" if rounds is None or left else rounds.said
-    return _ending(sweep, left, result, report=page, verdicts=verdicts, mlflow_page=mirror.page, why=why)
+    return _ending(
+        sweep, left, result, report=page, verdicts=verdicts, written=written, mlflow_page=mirror.page, why=why
+    )
 
 
 def _further_seeds(
@@ -276,6 +293,7 @@ def _ending(
     *,
     report: Path | None,
     verdicts: Sequence[Verdict] = (),
+    written: bool = False,
     mlflow_page: str | None = None,
     why: str = "",
 ) -> Ending:
@@ -287,6 +305,7 @@ def _ending(
         interrupted=result.interrupted,
         report=report,
         verdicts=verdicts,
+        written=written,
         mlflow_page=mlflow_page,
         why=why,
     )
@@ -295,29 +314,6 @@ def _ending(
 def missing_trials(sweep: Sweep, states: Mapping[str, TrialState]) -> list[PlannedTrial]:
     """Planned trials without a result, each digest once, in the order of the plan."""
     return [trial for digest, trial in sweep.planned.items() if not states.get(digest, TrialState.QUEUED).finished]
-
-
-def in_order(trials: Sequence[PlannedTrial], estimated: CostEstimate) -> list[PlannedTrial]:
-    """Seed by seed, so that a stopped sweep holds whole replications; in a seed the longest first.
-
-    The last trials to start are then short ones, and slots end at about the same time. Where the cost of one trial is
-    not known, the number of discriminator and generator updates stands for that of all.
-    """
-    seconds = [estimated.seconds.get(trial.digest) for trial in trials]
-    known = all(value is not None for value in seconds)
-
-    def cost(trial: PlannedTrial) -> float:
-        work = float(trial.config.updates * (1 + trial.config.n_dis))
-        return (estimated.seconds[trial.digest] or 0.0) if known else work
-
-    return sorted(trials, key=lambda trial: (trial.seed, -cost(trial)))
-
-
-def device_kind(options: EngineOptions) -> str:
-    """The kind of device that trials will run on, as far as this machine can tell: "cpu", "cuda" ..."""
-    if options.run.device != "auto":
-        return options.run.device.partition(":")[0]
-    return "cuda" if machine_gpus(options) and options.gpus_per_trial != 0 else "cpu"
 
 
 def _view(sweep: Sweep, store: ResultStore, estimated: CostEstimate) -> View:

@@ -20,7 +20,7 @@ from sweeps.claims import first_look, rule_of
 from sweeps.looks import Looks
 from sweeps.measures import MEASURES, CourseMeasure
 from sweeps.records import StudyRecords
-from sweeps.reporting import judge_study
+from sweeps.reporting import Heard, judge_and_record
 from sweeps.store import ResultStore
 from sweeps.study import Claim, PlannedTrial, Preset, Study, plan
 from sweeps.wording import counted, duration
@@ -128,10 +128,13 @@ class Rounds:
         *,
         max_s: float | None,
         expected_s: Callable[[Sequence[PlannedTrial]], float | None],
+        heard: Heard,
     ) -> None:
-        """`expected_s` tells how long trials would take together, None where that is not known."""
+        """`expected_s` tells how long trials would take together, None where that is not known; `heard` is told of the
+        verdicts at every look.
+        """
         self._store, self._study, self._preset, self._candidates = store, study, preset, candidates
-        self._expected_s = expected_s
+        self._expected_s, self._heard = expected_s, heard
         self._deadline = None if max_s is None else time.monotonic() + max_s
         self.said = ""
         self.begun: list[PlannedTrial] = []
@@ -143,8 +146,8 @@ class Rounds:
     def further(self) -> list[PlannedTrial]:
         """Trials without a result that the open claims need for their next look; none where the launch ends."""
         candidates = self._candidates
-        verdicts = judge_study(StudyRecords(store=self._store, study=self._study, preset=self._preset))
-        self._store.record_verdicts(self._study.name, self._preset.name, verdicts)
+        records = StudyRecords(store=self._store, study=self._study, preset=self._preset)
+        verdicts = judge_and_record(records, self._heard)
         undecided = {verdict.claim for verdict in verdicts if verdict.verdict == "undecided"}
         still_open = [claim for claim in candidates.claims if claim.name in undecided]
         states = self._store.known_states([trial.digest for trial in candidates.cells.values()])

@@ -11,6 +11,7 @@ from sngan.config import TrialConfig
 from sngan.results import RunOptions
 
 torch.set_num_threads(1)
+os.environ.pop("SNGAN_NOTIFY", None)  # nobody is to be told of tests
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job hands it on to all it starts
     signal.signal(signal.SIGINT, signal.default_int_handler)
 

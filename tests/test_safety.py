@@ -34,13 +34,13 @@ def marked(test: Any) -> Any:
 
 @pytest.fixture
 def launch(tmp_path: Path, cache_dir: Path) -> Iterator[subprocess.Popen[str]]:
-    """A launch with secrets in its environment, in an MLflow server's URL, in a hostile folder."""
+    """A launch with secrets in its environment, in the URLs of an MLflow server and a webhook, in a hostile folder."""
     out = tmp_path / HOSTILE.replace("/", "")
     # Tests of the engine in this process may have left Ray's variables.
     without_ray = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
-    mlflow = f"http://someone:{SECRET}@127.0.0.1:9/"  # nobody answers there
+    mlflow, webhook = f"http://someone:{SECRET}@127.0.0.1:9/", f"http://127.0.0.1:9/{SECRET}"  # nobody answers there
     process = subprocess.Popen(
-        [sys.executable, "-m", "sweeps.launch", *SWEEP, "--out", str(out), "--mlflow", mlflow],
+        [sys.executable, "-m", "sweeps.launch", *SWEEP, "--out", str(out), "--mlflow", mlflow, "--notify", webhook],
         env={**without_ray, **dict.fromkeys(SECRETS, SECRET), "SNGAN_CACHE": str(cache_dir), "OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path, start_new_session=True,
     )  # fmt: skip
@@ -98,6 +98,7 @@ def test_a_launch_on_this_machine_listens_on_loopback_keeps_secrets_and_obeys_no
     assert not reachable
     assert modes - {""} == {"token"}  # other users of this machine reach loopback, too
     assert SECRET not in out + err
+    assert "--notify does not take notifications" in out + err
     assert not leaks(tmp_path, SECRET)
     assert {path.name for path in tmp_path.iterdir()} == {HOSTILE.replace("/", "")}
     page = next(tmp_path.rglob("index.html")).read_text()
@@ -135,7 +136,7 @@ def test_the_password_of_the_database_is_kept(tmp_path: Path, cache_dir: Path) -
     [["--methods", "../../etc"], ["--settings", "<script>alert(1)</script>"], ["--preset", "x'; DROP TABLE trials; --"],
      ["--set", "config.dataset=$(touch stolen)"], ["--set", "config.protocols=../../x"], ["--mlflow", "`touch stolen`"],
      ["--database", "sqlite:///:memory:?x=;rm -rf"], ["--address", "; touch stolen"], ["--device", "$(touch stolen)"],
-     ["--plugin", "../../\n.py"]],
+     ["--plugin", "../../\n.py"], ["--notify", "file:///etc/passwd"], ["--notify", "http://x/`touch stolen`"]],
 )  # fmt: skip
 def test_no_name_passes_as_anything_else(
     option: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

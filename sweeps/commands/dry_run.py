@@ -6,12 +6,12 @@ from collections.abc import Iterator
 import click
 
 from sweeps.commands.options import Place
-from sweeps.costs import CostEstimate, estimate
-from sweeps.engine import num_slots
+from sweeps.costs import CostEstimate, estimate, in_order
+from sweeps.engine import device_kind, num_slots
 from sweeps.progress_tables import plain_table, show
 from sweeps.store import NoResultsError, ResultStore, open_store
 from sweeps.study import PlannedTrial
-from sweeps.sweep import Sweep, device_kind, in_order
+from sweeps.sweep import Sweep
 from sweeps.until_decided import Candidates
 from sweeps.wording import counted, duration
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,9 +14,11 @@ from sngan.errors import InputError, unknown
 from sngan.places import default_cache_dir
 from sngan.results import RunOptions
 from sweeps.plugins import PLUGIN_MARK, plugins_folder, use_with_kept
+from sweeps.provenance import NOTIFY
 from sweeps.store import ResultStore, open_store
 from sweeps.study import STUDIES, Preset, Study
 from sweeps.variation import is_shortened, launched_changes, parse_overrides, vary
+from sweeps.webhooks import VARIABLE, Address, check_address
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -82,6 +84,23 @@ storage_option = click.option(
     callback=not_empty,
     help="Checkpoints and image grids: s3://BUCKET/FOLDER, gs://, abfs://, hdfs://, or a folder that all machines see. "
     "They need not see OUT then.  [default: OUT]",
+)
+
+
+def _addresses(_context: click.Context, _parameter: click.Parameter, given: Sequence[str]) -> tuple[Address, ...]:
+    """Callback: where notifications go, each address once. Raises InputError for what is no address of a webhook."""
+    return tuple(dict.fromkeys(check_address(text) for text in given))
+
+
+notify_option = click.option(
+    NOTIFY,
+    multiple=True,
+    metavar="URL",
+    envvar=VARIABLE,
+    show_envvar=True,
+    callback=_addresses,
+    help="Webhook that is told when the launch is done or unfinished, a verdict falls, or trials are in trouble "
+    "(repeatable). The URL is a secret: others can read the command lines of processes, but not their environment.",
 )
 
 

@@ -15,6 +15,7 @@ from sweeps.commands.options import (
     find_place,
     input_options,
     not_empty,
+    notify_option,
     place_options,
     run_options,
     storage_option,
@@ -22,6 +23,7 @@ from sweeps.commands.options import (
 )
 from sweeps.doctor import Finding, Needs, examine
 from sweeps.progress_tables import plain_table, show
+from sweeps.webhooks import Address
 from sweeps.wording import counted
 
 _MARKS = {"good": "ok", "doubtful": "?", "bad": "MISSING"}
@@ -56,6 +58,7 @@ def prepare(threads: int, device: str, **options: Any) -> None:
 @input_options
 @storage_option
 @click.option("--mlflow", metavar="URI", callback=not_empty, help="MLflow to mirror to.  [default: OUT/mlflow.db]")
+@notify_option
 @click.option("--gpus", type=click.IntRange(0), default=0, show_default=True, help="GPUs that must be here.")
 @click.option("--address", default="none", show_default=True, help="Ray cluster of which all nodes are looked at, from "
               "there: auto, or HOST:PORT of its head. GPUs are then asked of those with CPUs for trials.")  # fmt: skip
@@ -67,6 +70,7 @@ def doctor(
     /,
     mlflow: str | None,
     storage: str | None,
+    notify: tuple[Address, ...],
     gpus: int,
     address: str,
     timeout_s: float,
@@ -74,8 +78,8 @@ def doctor(
 ) -> None:
     """Say what a study would miss on this machine: GPUs, folders, locks, database, MLflow, data, weights, clocks, room.
 
-    Nothing is downloaded or prepared. Inside an allocation, on every node: srun --ntasks-per-node=1 python -m ...
-    On every node of a Ray cluster, from one of its machines: --address auto.
+    Nothing is downloaded or prepared; webhooks get a test. Inside an allocation, on every node: srun
+    --ntasks-per-node=1 python -m ... On every node of a Ray cluster, from one of its machines: --address auto.
 
     Example: python -m sweeps.launch doctor robustness --preset cifar10 --out /shared/runs --gpus 4
     """
@@ -88,6 +92,7 @@ def doctor(
         run=run,
         config=TrialConfig.from_dict(place.preset.config),
         gpus=gpus,
+        notify=notify if address == "none" else (),  # the launch alone sends messages, not the nodes
     )
     bad = _tell(examine(needs)) if address == "none" else _tell_nodes(needs, address, timeout_s)
     click.echo("Ready." if not bad else f"Not ready: {', '.join(bad)}.")

@@ -17,18 +17,21 @@ from sweeps.commands.options import (
     find_place,
     input_options,
     not_empty,
+    notify_option,
     place_options,
     run_options,
     split_names,
     storage_option,
 )
 from sweeps.engine import ENGINES, EngineOptions, check_here
+from sweeps.notifications import launch_and_notify
 from sweeps.plugins import refuse_unchecked, use_with_kept
 from sweeps.provenance import command_line
 from sweeps.searching import searches_of
 from sweeps.study import STUDIES, Study, plan
-from sweeps.sweep import Sweep, launch
+from sweeps.sweep import Sweep
 from sweeps.until_decided import UntilDecided
+from sweeps.webhooks import Address
 
 
 def study_command(name: str) -> click.Command:
@@ -113,6 +116,7 @@ def _run_options(command: Any) -> Any:
                 "--mlflow", metavar="URI", callback=not_empty, help="MLflow to mirror to.  [default: OUT/mlflow.db]"
             ),
             click.option("--no-mlflow", is_flag=True, help="Do not mirror to MLflow."),
+            notify_option,
         ]
     ):
         command = option(command)
@@ -137,6 +141,7 @@ def _run(
     dry_run: bool,
     mlflow: str | None,
     no_mlflow: bool,
+    notify: tuple[Address, ...],
     **rest: Any,
 ) -> int:
     """Launch or dry-run; return the exit code."""
@@ -185,7 +190,7 @@ def _run(
     if dry_run:
         tell_dry_run(sweep, place)
         return 0
-    return tell_ending(launch(sweep, click.echo))
+    return tell_ending(launch_and_notify(sweep, click.echo, notify))
 
 
 def _until(wanted: bool, max_seeds: int | None, max_hours: float | None) -> UntilDecided | None:

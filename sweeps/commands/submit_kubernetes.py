@@ -26,7 +26,7 @@ from sweeps.provenance import command_line
 @click.option("--cpus-per-worker", "cpus", type=int, default=4, show_default=True, help="Cores of each.")
 @click.option("--gpus-per-worker", "gpus", type=int, default=0, show_default=True, help="GPUs of each.")
 @click.option("--memory-per-worker", "memory", default="16Gi", show_default=True, help="Memory of each.")
-@click.option("--secret", help="Secret with PGPASSWORD, AWS_ACCESS_KEY_ID, ...: environment of all pods.")
+@click.option("--secret", help="Secret with PGPASSWORD, SNGAN_NOTIFY, ...: environment of all pods.")
 @click.option(
     "--node-selector", "labels", multiple=True, metavar="KEY=VALUE", help="Label of workers' nodes (repeatable)."
 )

@@ -19,7 +19,7 @@ from sweeps.provenance import hide_credentials
 from sweeps.signals import UNFINISHED
 from sweeps.store.connect import parse_url
 
-_SECRET = re.compile(r"pass|secret|token|key|credential", re.IGNORECASE)
+_SECRET = re.compile(r"pass|secret|token|key|credential|notify", re.IGNORECASE)
 _INTERRUPTED = 130
 
 

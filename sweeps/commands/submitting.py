@@ -14,9 +14,10 @@ from sngan.errors import InputError, unknown
 from sweeps.commands.line import cli as launch_line
 from sweeps.commands.options import find_place
 from sweeps.commands.run import study_command
-from sweeps.provenance import holds_credential
+from sweeps.provenance import NOTIFY, holds_credential
 from sweeps.study import STUDIES
 from sweeps.variation import is_shortened
+from sweeps.webhooks import VARIABLE
 
 # What these name is looked at by machines of the cluster.
 _SEEN_THERE = ("--out", "--database", "--cache-dir", "--data-dir", "--inception-weights", "--storage")
@@ -25,6 +26,7 @@ _BETTER_PLACES = {
     "--mlflow": "MLFLOW_TRACKING_PASSWORD",
     "--storage": "~/.aws (or AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY)",
     "--head": "RAY_AUTH_TOKEN (with RAY_AUTH_MODE=token)",
+    NOTIFY: f"{VARIABLE}, in the environment of the job",
 }
 
 
@@ -58,6 +60,8 @@ def checked(
     if given["dry_run"]:
         raise InputError("--dry-run of the launch is part of the one of this command.")
     refuse_passwords({f"--{name}": given[name] for name in ("database", "mlflow", "storage")})
+    if given["notify"] and context.get_parameter_source("notify") is click.core.ParameterSource.COMMANDLINE:
+        raise _readable_by_others(NOTIFY, "a secret")
     if not seen_here and is_shortened(given["preset"] or ""):
         raise InputError(
             f"--preset {given['preset']}: only the database knows what it changes; give its --set options."
@@ -102,5 +106,10 @@ def refuse_passwords(urls: dict[str, str | None]) -> None:
     """Raise InputError for a URL with a password: others can read batch scripts, and the commands of processes."""
     for option, url in urls.items():
         if url is not None and holds_credential(url):
-            where = _BETTER_PLACES[option]
-            raise InputError(f"{option} holds a password, which others could read in the script.\nPut it into {where}.")
+            raise _readable_by_others(option, "a password")
+
+
+def _readable_by_others(option: str, what: str) -> InputError:
+    return InputError(
+        f"{option} holds {what}, which others could read in the script.\nPut it into {_BETTER_PLACES[option]}."
+    )

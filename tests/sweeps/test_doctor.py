@@ -18,7 +18,9 @@ from sweeps import doctor
 from sweeps.doctor import Finding, Needs, examine
 from sweeps.filesystems import file_system, is_network
 from sweeps.store import open_store
+from sweeps.webhooks import check_address
 from tests.sweeps.store.samples import DATABASES, fresh_database
+from tests.sweeps.webhook_server import SECRET, Webhook
 
 Mount = namedtuple("Mount", "device mountpoint fstype opts")
 
@@ -49,6 +51,18 @@ def test_a_machine_that_has_everything_is_good(needs: Needs) -> None:
     assert looked(needs, "data and weights").told.startswith("digits ")
     assert not (needs.out / "results.db").exists()
     assert not list(needs.out.iterdir())
+
+
+def test_webhooks_get_a_test(needs: Needs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with Webhook() as good, Webhook([403]) as bad:
+        good_one, bad_one = check_address(good.url), check_address(bad.url)
+        found = looked(dataclasses.replace(needs, notify=[good_one]), "notifications")
+        assert (found.state, found.told) == ("good", "1 webhook took a test")
+        found = looked(dataclasses.replace(needs, notify=[good_one, bad_one]), "notifications")
+    assert (found.state, found.told) == ("bad", "--notify number 2: HTTP 403 Forbidden")
+    assert SECRET not in found.advice
+    assert good.events == ["test", "test"]
 
 
 def test_a_file_in_place_of_a_folder_is_told(needs: Needs, tmp_path: Path) -> None:

@@ -98,6 +98,9 @@ def assert_told(answer: tuple[int, str, str], *parts: str) -> None:
         (["robustness", "--storage", "s3://me:top/secret@bucket/x"], ["--storage holds a credential"]),
         (["robustness", "--storage", "s3://bucket/x?secret_key=topsecret"], ["--storage holds a credential"]),
         (["robustness", "--storage", "s3://bucket/x?endpoint=y"], ["'endpoint'", "s3://bucket/x?endpoint=y"]),
+        (["robustness", "--notify", "htps://host/secret"], ["unknown scheme of --notify", "Did you mean 'https'"]),
+        (["robustness", "--notify", "https://host:secret/x"], ["--notify names no host, or no port"]),
+        (["robustness", "--notify", "***"], ["--notify is hidden here"]),
         (["export", "robustness", "--format", "xml"], ["xml", "csv"]),
     ],
 )

@@ -59,6 +59,15 @@ def test_passwords_in_urls_are_hidden(text: str) -> None:
     assert "host" in hidden
 
 
+@pytest.mark.parametrize("typed", [["--notify", "https://x/hunter2"], ["--notify=https://x/hunter2"]])
+def test_addresses_of_webhooks_are_hidden_in_commands(typed: list[str]) -> None:
+    shown = provenance.command_line(["robustness", *typed, "--notify", "http://y/hunter2", "--seeds", "3"])
+    assert "hunter2" not in " ".join(shown)
+    assert shown[:4] == ["python", "-m", "sweeps.launch", "robustness"]
+    assert shown[-4:] == ["--notify", "***", "--seeds", "3"]
+    assert len(shown) == 4 + len(typed) + 4
+
+
 def test_a_url_without_credentials_stays() -> None:
     text = "--database sqlite:////runs/a@b/results.db --mlflow http://host:5000 --set config.updates=3"
     assert provenance.hide_credentials(text) == text

@@ -102,6 +102,7 @@ def test_plugins_travel_and_are_named_as_the_job_finds_them(line: Line, tmp_path
         (["--env", "NOT_SET_ANYWHERE"], ["--env NOT_SET_ANYWHERE", "not set"]),
         (["--env", "PGPASSWORD"], ["--env PGPASSWORD", "looks like a secret", "where the cluster's nodes start"]),
         (["--env", "AWS_SECRET_ACCESS_KEY"], ["looks like a secret"]),
+        (["--env", "SNGAN_NOTIFY"], ["looks like a secret"]),
         (["--env", "HTTPS_PROXY"], ["its value holds a password"]),
     ],
 )

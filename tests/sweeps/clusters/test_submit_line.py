@@ -64,6 +64,25 @@ def test_passwords_are_refused_and_not_repeated(line: Line, option: str, place: 
     assert "hunter2" not in out + err
 
 
+@pytest.mark.parametrize("system", ["slurm", "kubernetes", "ray"])
+@pytest.mark.parametrize("given", [["--notify", "https://x/hunter2"], ["--notify=https://x/hunter2"]])
+def test_addresses_of_webhooks_are_refused_and_the_variable_is_named(line: Line, system: str, given: list[str]) -> None:
+    more = {"kubernetes": ["--image", "x", "--claim", "y"]}.get(system, [])
+    code, out, err = line(system, "robustness", *more, *given, "--dry-run")
+    assert code == 2
+    assert "--notify holds a secret, which others could read in the script.\nPut it into SNGAN_NOTIFY" in err
+    assert "hunter2" not in out + err
+
+
+def test_an_address_in_the_environment_is_not_written_into_the_script(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SNGAN_NOTIFY", "https://x/hunter2")
+    code, out, err = line("slurm", "robustness", "--methods", "sn", "--settings", "C", "--dry-run")
+    assert code == 0
+    assert "hunter2" not in out + err
+
+
 def test_a_storage_is_handed_on_to_the_launch(line: Line) -> None:
     code, out, err = line("slurm", "robustness", "--storage", "s3://bucket/study", "--dry-run")
     assert code == 0
