@@ -14,8 +14,10 @@ from typing import Any
 
 from dashboards.figures import StudyFrames
 from sngan.errors import InputError, one_line
+from sweeps.board import Board
 from sweeps.claims import Verdict
 from sweeps.looks import Looks
+from sweeps.remaining import Remaining, remaining
 from sweeps.store import NoResultsError, ResultStore, open_store
 from sweeps.study import STUDIES, Preset, Study
 from sweeps.variation import launched
@@ -77,9 +79,14 @@ class Snapshot:
         return self.frames.records.store
 
     @cached_property
-    def has_news(self) -> bool:
-        """Whether more may come: a trial is queued or runs."""
-        return bool(self.frames.trials["state"].isin(["queued", "running"]).any())
+    def board(self) -> Board:
+        """Its states and headline scores, as the terminal has them."""
+        return Board.of_store(self.frames.trials, self.values, self.frames.preset.headline)
+
+    @cached_property
+    def remaining(self) -> Remaining:
+        """What is left to do."""
+        return remaining(self.frames.trials, self.store.expected_costs())
 
 
 @dataclass(kw_only=True)

@@ -13,7 +13,6 @@ from dashboards.figures.style import method_label, method_labels
 from sweeps.board import STATES, Board
 from sweeps.board import Cell as BoardCell
 from sweeps.provenance import hide_credentials
-from sweeps.remaining import remaining
 from sweeps.wording import counted, duration
 
 _SHOWN_FAILURES = 10
@@ -34,7 +33,7 @@ class Cell:
 def show(snapshot: Snapshot) -> None:
     """Counts, the matrix, failures."""
     trials = snapshot.frames.trials
-    board = Board.of_store(trials, snapshot.values, snapshot.frames.preset.headline)
+    board = snapshot.board
     _numbers(snapshot, board)
     corner, columns, rows = matrix(snapshot, board)
     desk.shown("matrix.html", corner=corner, columns=columns, rows=rows, metric=board.metric,
@@ -52,8 +51,8 @@ def _numbers(snapshot: Snapshot, board: Board) -> None:
     told += [(state.capitalize(), f"{counts[state]:,}") for state in ("diverged", "running", "queued", "failed")]
     told.append(("Computed so far", duration(spent_s)))
     if counts["running"] or counts["queued"]:
-        left = remaining(snapshot.frames.trials, snapshot.store.expected_costs())
-        told.append(("Left", "not known yet" if left.wall_s is None else duration(left.wall_s)))
+        left_s = snapshot.remaining.wall_s
+        told.append(("Left", "not known yet" if left_s is None else duration(left_s)))
     desk.shown("numbers.html", numbers=told)
 
 

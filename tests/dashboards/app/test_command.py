@@ -1,0 +1,70 @@
+"""python -m dashboards.app: what it refuses, where it listens, how it ends."""
+
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from dashboards.app.__main__ import app
+from sweeps.commands.line import run_command
+from sweeps.store import open_store
+from tests.dashboards.app.conftest import Sources
+from tests.dashboards.app.server import served
+
+Line = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def line(capsys: pytest.CaptureFixture[str]) -> Line:
+    def run(*arguments: object) -> tuple[int, str]:
+        code = run_command(app, "dashboards.app", [str(argument) for argument in arguments])
+        return code, capsys.readouterr().err
+
+    return run
+
+
+def test_a_port_that_is_taken_is_refused(line: Line, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, err = line("--out", tmp_path, "--port", port)
+    assert code == 2
+    assert f"--port {port}" in err
+    assert f"--port {port + 1}" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--database", "mysql://me@db/x"), "unknown kind of database"),
+        (("--port", "0"), "0 is not in the range"),
+        (("--host", "not-a-host.invalid"), "--host not-a-host.invalid"),
+        (("--out", ""), "is empty"),
+    ],
+)
+def test_bad_input_is_told_in_words(line: Line, tmp_path: Path, arguments: tuple[str, ...], told: str) -> None:
+    code, err = line("--out", tmp_path, *arguments)
+    assert code == 2
+    assert told in err
+    assert "Traceback" not in err
+
+
+def test_a_database_of_a_newer_program_is_refused(line: Line, tmp_path: Path) -> None:
+    import sqlite3
+
+    open_store(f"sqlite:///{tmp_path}/results.db").close()
+    with sqlite3.connect(tmp_path / "results.db") as connection:
+        connection.execute("UPDATE store_revision SET version_num = 'tomorrow'")
+    code, err = line("--out", tmp_path)
+    assert code == 2
+    assert "schema revision 'tomorrow'" in err
+
+
+def test_it_listens_on_this_machine_alone_and_ends_cleanly(sources: Sources) -> None:
+    with served(sources("one trial").out) as address:
+        port = int(address.rstrip("/").rpartition(":")[2])
+        listening = [
+            each.laddr for each in psutil.Process().children()[-1].net_connections() if each.status == "LISTEN"
+        ]
+    assert [(each.ip, each.port) for each in listening] == [("127.0.0.1", port)]

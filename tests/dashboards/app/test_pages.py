@@ -1,0 +1,174 @@
+"""Every page on every kind of store, as Streamlit runs it, without a browser."""
+
+import itertools
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow.ipc
+import pytest
+from streamlit.testing.v1 import AppTest
+
+import dashboards.app
+from dashboards.app.library import Source
+from dashboards.app.menu import PAGES
+from dashboards.app.place import show
+from sngan.config import TrialConfig
+from sweeps.board import Board
+from sweeps.store import open_store
+from sweeps.study import plan
+from tests.dashboards.app.conftest import Sources
+from tests.dashboards.app.stores import SCRIPT, STORES
+from tests.dashboards.synthetic import FID, make_preset
+
+MAIN = Path(str(dashboards.app.__file__)).with_name("main.py")
+TITLES = [page.title for page in PAGES]
+
+
+def opened(source: Source, title: str, **parameters: Any) -> AppTest:
+    """A page with an address's parameters."""
+    show(source)
+    app = AppTest.from_file(str(MAIN), default_timeout=60)
+    app.query_params["page"] = title
+    for key, value in parameters.items():
+        app.query_params[key] = value
+    return app.run()
+
+
+def texts(app: AppTest) -> str:
+    """Everything that the page says."""
+    elements = [*app.markdown, *app.caption, *app.info, *app.error, *app.warning, *app.get("html"), *app.title,
+                *app.subheader, *app.code]  # fmt: skip
+    return "\n".join(str(getattr(element, "value", None) or getattr(element.proto, "body", "")) for element in elements)
+
+
+@pytest.mark.parametrize("title", TITLES)
+@pytest.mark.parametrize("kind", STORES)
+def test_a_page_says_something_sensible_of_every_store(sources: Sources, kind: str, title: str) -> None:
+    app = opened(sources(kind), title)
+    assert not app.exception
+    assert not app.error or kind == "hostile"
+    assert app.title[0].value == title
+    shown = app.get("vega_lite_chart") or app.get("html") or app.info
+    assert shown, "a page that shows nothing"
+    assert SCRIPT not in "".join(str(element.proto.body) for element in app.get("html"))
+
+
+def rows_of(app: AppTest) -> pd.DataFrame:
+    """The data of the page's first chart; Streamlit takes it out of the specification, as Arrow."""
+    proto = app.get("vega_lite_chart")[0].proto
+    tables = [proto.data.data, *(dataset.data.data for dataset in proto.datasets)]
+    return max((pyarrow.ipc.open_stream(table).read_pandas() for table in tables if table), key=len)
+
+
+def html_of(app: AppTest) -> str:
+    """All HTML of the page."""
+    return "".join(str(element.proto.body) for element in app.get("html"))
+
+
+def test_the_matrix_has_the_terminals_numbers(sources: Sources) -> None:
+    source = sources("running")
+    html = html_of(opened(source, "Now"))
+    with open_store(source.database) as store:
+        study, label = next(iter(store.studies()[["study", "preset"]].itertuples(index=False, name=None)))
+        board = Board.of_store(store.trials(study, label), store.newest_values(study, label, FID), FID)
+    cells = re.findall(r'<span class="value">([^<]*)</span>', html)
+    assert len(cells) == len(board.methods) * len(board.settings)
+    for text, (method, setting) in zip(cells, itertools.product(board.methods, board.settings), strict=True):
+        value = board.cell(method, setting).value
+        if value is not None:
+            assert float(text) == pytest.approx(value, rel=0.005)
+    counts = board.counts()
+    assert f"{board.num_done} of {board.num_trials}" in html
+    assert re.search(rf"Failed</dt><dd>{counts['failed']}<", html)
+
+
+def test_a_failure_shows_its_last_line_and_the_command_that_tries_it_again(sources: Sources) -> None:
+    app = opened(sources("running"), "Now")
+    assert any("no space left on device" in expander.label for expander in app.expander)
+    assert "python -m sweeps.launch robustness" in [code.value for code in app.code]
+
+
+def test_choices_stand_in_the_address(sources: Sources) -> None:
+    app = opened(sources("whole"), "Compare", view="curves", methods=["sn", "wgan-gp"], settings="C")
+    assert set(rows_of(app)["method"]) == {"sn", "wgan-gp"}
+    assert set(rows_of(app)["setting"]) == {"C"}
+
+
+def test_a_wrong_address_shows_the_page_without_it(sources: Sources) -> None:
+    app = opened(sources("whole"), "Compare", methods="nobody", study="nothing", view="sideways")
+    assert not app.exception
+    assert not app.error
+    assert app.get("vega_lite_chart")
+
+
+def test_the_evidence_of_a_verdict_is_the_runs_of_its_methods(sources: Sources) -> None:
+    app = opened(sources("whole"), "Verdicts")
+    assert not app.get("vega_lite_chart")
+    app.toggle(key="evidence-sn-spreads-less").set_value(True).run()
+    assert not app.exception
+    methods = {"sn", "wgan-gp", "weight-norm", "weight-clipping"}
+    assert set(rows_of(app)["method"].dropna()) == methods
+    runs = app.dataframe[0].value
+    assert set(runs["method"]) == methods
+    assert len(runs) == 4 * 6 * 2
+
+
+@pytest.mark.parametrize(("threshold", "works"), [("0.05", True), ("0.95", False)])
+def test_the_threshold_moves_the_region(sources: Sources, threshold: str, works: bool) -> None:
+    rows = rows_of(opened(sources("landscape"), "Landscape", methods="sn", threshold=threshold))
+    assert set(rows["works"]) == {works}
+
+
+def test_a_trial_is_repeated_by_its_command(sources: Sources, tmp_path: Path) -> None:
+    source = sources("whole")
+    app = opened(source, "Trial", method="wgan-gp", setting="D", seed="1")
+    command = app.code[-1].value
+    config = TrialConfig.from_dict(json.loads(command.splitlines()[-2]))
+    with open_store(source.database) as store:
+        study, label = next(iter(store.studies()[["study", "preset"]].itertuples(index=False, name=None)))
+        trials = store.trials(study, label).set_index(["method", "setting", "seed"])
+    assert config.digest == trials.loc[("wgan-gp", "D", 1), "digest"]
+    assert command.splitlines()[-3].startswith("python -m sngan train ")
+
+
+def test_samples_are_those_up_to_the_update(sources: Sources) -> None:
+    app = opened(sources("whole"), "Samples", methods="sn", settings="A", update="400")
+    assert html_of(app).count("<img") == 1
+    assert "update 400" in html_of(app)
+
+
+def test_an_empty_place_says_so_and_waits(tmp_path: Path) -> None:
+    app = opened(Source(out=tmp_path, database=f"sqlite:///{tmp_path}/results.db"), "Now")
+    assert not app.exception
+    assert "No study was launched" in app.info[0].value
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_store_that_vanishes_is_shown_as_it_was(tmp_path: Path) -> None:
+    source = STORES["one trial"](tmp_path)
+    app = opened(source, "Now")
+    before = html_of(app)
+    for file in tmp_path.glob("results.db*"):
+        file.unlink()
+    app.run()
+    assert not app.exception
+    assert "No study was launched" in app.info[0].value
+    assert "table" in before
+
+
+def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
+    (tmp_path / "results.db").write_text("something else")
+    app = opened(Source(out=tmp_path, database=f"sqlite:///{tmp_path}/results.db"), "Now")
+    assert not app.exception
+    assert "results.db" in app.error[0].value
+
+
+def test_a_study_that_this_version_does_not_know_is_named(tmp_path: Path) -> None:
+    with open_store(f"sqlite:///{tmp_path}/results.db") as store:
+        store.register("tomorrow", "quick", {"question": "Who knows?"}, plan(make_preset(seeds=1)))
+    app = opened(Source(out=tmp_path, database=f"sqlite:///{tmp_path}/results.db"), "Now")
+    assert not app.exception
+    assert "no study 'tomorrow'" in app.error[0].value
