@@ -96,7 +96,7 @@ class Ending:
 
     sweep : with all trials that were planned in the end. missing : those of them without a result. failed : digest ->
     error of those that were given up. ran : trials that got their result now. report, verdicts : None and empty where
-    a stop came before. mlflow_page : address of the trials in MLflow's pages, where MLflow was reached. why : why no
+    a stop came before. mlflow : where MLflow shows the trials, an address or a command; None unreached. why : why no
     more seeds were added, where that was asked for. others : launches, in words, that run some of the missing trials.
     """
 
@@ -107,7 +107,7 @@ class Ending:
     interrupted: bool
     report: Path | None
     verdicts: Sequence[Verdict] = ()
-    mlflow_page: str | None = None
+    mlflow: str | None = None
     why: str = ""
     others: Sequence[str] = ()
 
@@ -225,7 +225,7 @@ def _run_started(
         grids.fetch_missing(store, *sweep.key)
         page, verdicts = concluded(store, sweep.study, sweep.preset, sweep.out)
     why = "" if rounds is None or left else rounds.said
-    return _ending(sweep, left, result, report=page, verdicts=verdicts, mlflow_page=mirror.page, why=why)
+    return _ending(sweep, left, result, report=page, verdicts=verdicts, mlflow=mirror.shown, why=why)
 
 
 def _further_seeds(
@@ -275,7 +275,7 @@ def _ending(
     *,
     report: Path | None,
     verdicts: Sequence[Verdict] = (),
-    mlflow_page: str | None = None,
+    mlflow: str | None = None,
     why: str = "",
 ) -> Ending:
     return Ending(
@@ -286,7 +286,7 @@ def _ending(
         interrupted=result.interrupted,
         report=report,
         verdicts=verdicts,
-        mlflow_page=mlflow_page,
+        mlflow=mlflow,
         why=why,
     )
 
