@@ -50,7 +50,7 @@ $(BENCHMARKS:%=smoke-%): smoke-%: .bench-peers/installed
 	touch $@
 
 .venv/installed-dev: .venv/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,inception,onnx,postgresql,ray-jobs]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,inception,onnx,optuna-dashboard,postgresql,ray-jobs]'
 	touch $@
 
 clean:  ## remove the environment and caches; results in runs/ stay

@@ -193,7 +193,7 @@ class Notifier(Observer):
         left = len(ending.missing) + ending.sweep.to_come
         verdicts = [self._described(each) for each in ending.verdicts]
         report = None if ending.report is None else str(ending.report)
-        links = {"report": report, "mlflow": ending.mlflow_page or self._page()}
+        links = {"report": report, "mlflow": ending.mlflow or self._page()}
         details = {"left": left, "ran": ending.ran, "reason": ending.why}
         if left:
             details["reason"] = _why_unfinished(ending)

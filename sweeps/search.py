@@ -15,6 +15,7 @@ only, which are those of the FID.
 import contextlib
 import dataclasses
 import math
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ import numpy as np
 import optuna
 from filelock import FileLock
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
+from optuna.exceptions import ExperimentalWarning
 from optuna.importance import FanovaImportanceEvaluator
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState
@@ -78,14 +80,15 @@ def _memory_in(file: Path) -> Iterator[Storage]:
 
 def propose(
     tried: Sequence[Tried], count: int, *, name: str, space: Mapping[str, Axis], sampler: str, seed: int,
-    round_size: int, memory: Storage,
+    round_size: int, memory: Storage, objective: str = "score",
 ) -> list[dict[str, Value]]:  # fmt: skip
     """The next `count` configurations of the search `name`, in their order.
 
-    tried : all that were proposed before. The first `round_size` of a search are random and the same for every sampler;
-    the random values of the optimizer, which comes first in every space, are the same for every method.
+    tried : all that were proposed before. objective : what viewers of the file call the score. The first `round_size`
+    of a search are random and the same for every sampler; the random values of the optimizer, which comes first in
+    every space, are the same for every method.
     """
-    study = agreed(tried, name=name, space=space, memory=memory)
+    study = agreed(tried, name=name, space=space, memory=memory, objective=objective)
     proposed = []
     for number in range(len(tried), len(tried) + count):
         make = SAMPLERS["random" if number < round_size else sampler]
@@ -94,7 +97,9 @@ def propose(
     return proposed
 
 
-def agreed(tried: Sequence[Tried], *, name: str, space: Mapping[str, Axis], memory: Storage) -> optuna.study.Study:
+def agreed(
+    tried: Sequence[Tried], *, name: str, space: Mapping[str, Axis], memory: Storage, objective: str = "score"
+) -> optuna.study.Study:
     """The Optuna study `name`, holding exactly what was tried: what is new is told, and what differs made anew.
 
     Raises InputError for values that lie outside the space.
@@ -112,7 +117,16 @@ def agreed(tried: Sequence[Tried], *, name: str, space: Mapping[str, Axis], memo
         kept = []
     for known in tried[len(kept) :]:
         study.add_trial(_as_trial(known, distributions))
+    _name_objective(study, objective)
     return study
+
+
+def _name_objective(study: optuna.study.Study, name: str) -> None:
+    """Without a name, viewers call it "Objective 0"."""
+    if study.metric_names != [name]:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            study.set_metric_names([name])
 
 
 def _continues(trial: FrozenTrial, known: Tried, distributions: Mapping[str, BaseDistribution]) -> bool:

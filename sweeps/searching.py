@@ -88,6 +88,7 @@ class Searches:
             sampler=sampler,
             seed=seed,
             round_size=self.search.round_size,
+            objective=f"score of {self.preset.headline}, 0 to 1",
         )
         values = [*(one.values for one in tried), *proposed]
         best = values[_best(tried)] if complete and len(tried) == self.search.budget else None

@@ -97,9 +97,9 @@ class Ending:
 
     sweep : with all trials that were planned in the end. missing : those of them without a result. failed : digest ->
     error of those that were given up. ran : trials that got their result now. report, verdicts : None and empty where
-    a stop came before. written : whether it was this launch that wrote the report. mlflow_page : address of the trials
-    in MLflow's pages, where MLflow was reached. why : why no more seeds were added, where that was asked for. others :
-    launches, in words, that run some of the missing trials.
+    a stop came before. written : whether it was this launch that wrote the report. mlflow : where MLflow shows the
+    trials, an address or a command; None unreached. why : why no more seeds were added, where that was asked for.
+    others : launches, in words, that run some of the missing trials.
     """
 
     sweep: Sweep
@@ -110,7 +110,7 @@ class Ending:
     report: Path | None
     verdicts: Sequence[Verdict] = ()
     written: bool = False
-    mlflow_page: str | None = None
+    mlflow: str | None = None
     why: str = ""
     others: Sequence[str] = ()
 
@@ -224,7 +224,7 @@ def _run_started(
             engine = dataclasses.replace(sweep.engine, plugins=plugins.keep(sweep.out))
             listeners = Listeners(grids, StoreWriter(store), view, mirror, observer)
             missing = in_order(missing, estimated)
-            with observer.running(missing, estimated, lambda: mirror.page):
+            with observer.running(missing, estimated, lambda: mirror.shown):
                 result = run(missing, engine, listeners, then=later, started=started, claims=claims)
         sweep, states = sweep.proposed(store), store.states(*sweep.key)
         sweep = sweep.with_more(rounds.begun if rounds else ())
@@ -241,9 +241,7 @@ def _run_started(
         grids.fetch_missing(store, *sweep.key)
         page, verdicts, written = concluded(store, sweep.study, sweep.preset, sweep.out, observer.on_verdicts)
     why = "" if rounds is None or left else rounds.said
-    return _ending(
-        sweep, left, result, report=page, verdicts=verdicts, written=written, mlflow_page=mirror.page, why=why
-    )
+    return _ending(sweep, left, result, report=page, verdicts=verdicts, written=written, mlflow=mirror.shown, why=why)
 
 
 def _further_seeds(
@@ -294,7 +292,7 @@ def _ending(
     report: Path | None,
     verdicts: Sequence[Verdict] = (),
     written: bool = False,
-    mlflow_page: str | None = None,
+    mlflow: str | None = None,
     why: str = "",
 ) -> Ending:
     return Ending(
@@ -306,7 +304,7 @@ def _ending(
         report=report,
         verdicts=verdicts,
         written=written,
-        mlflow_page=mlflow_page,
+        mlflow=mlflow,
         why=why,
     )
 

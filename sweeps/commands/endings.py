@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from sweeps import tracking
 from sweeps.board import Board
 from sweeps.commands.options import Place
 from sweeps.engine import last_line
@@ -37,8 +36,8 @@ def tell_ending(ending: Ending) -> int:
         click.echo(ending.why)
     if ending.report is not None:
         click.echo(f"Report: {_short(ending.report)}")
-    if ending.mlflow_page is not None and sweep.mlflow is not None:
-        _tell_mlflow(ending.mlflow_page, tracking.ui_command(sweep.mlflow))
+    if ending.mlflow is not None:
+        click.echo(f"MLflow: {ending.mlflow}")
     if ending.failed:
         _tell_failures(ending, sweep)
         click.echo(f"Try them again: {again}", err=True)
@@ -61,13 +60,6 @@ def _tell_stop(ending: Ending, again: str) -> None:
 
 def _every(number: int) -> str:
     return "the one trial has" if number == 1 else f"all {number} trials have"
-
-
-def _tell_mlflow(page: str, serve: str | None) -> None:
-    """Say where the trials are to be seen, and how a local database is served first."""
-    click.echo(f"MLflow: {page if serve is None else hide_credentials(serve)}")
-    if serve is not None:
-        click.echo(f"  then  {page}")
 
 
 def _short(path: Path) -> str:

@@ -15,10 +15,11 @@ from sweeps.commands.options import debug_option
 from sweeps.commands.readiness import doctor, prepare
 from sweeps.commands.results import compare, export, report, status, sync
 from sweeps.commands.run import study_command
+from sweeps.commands.ui import ui
 from sweeps.progress_tables import plain_table, show
 from sweeps.study import STUDIES, Preset
 
-_COMMANDS = {command.name or "": command for command in (status, report, export, sync, compare, prepare, doctor)}
+_COMMANDS = {command.name or "": command for command in (status, report, export, sync, compare, ui, prepare, doctor)}
 USAGE = 2
 
 

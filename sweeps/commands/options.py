@@ -36,7 +36,7 @@ set_option = click.option(
     metavar="config.KEY=VALUE",
     help="Change a field of every trial's config (repeatable). The results are kept apart, under their own label.",
 )
-_out = click.option(
+out_option = click.option(
     "--out",
     type=GivenPath(),
     default=Path("runs"),
@@ -113,7 +113,7 @@ def input_options(command: Command) -> Command:
 
 def place_options(command: Command) -> Command:
     """Decorator: --preset, --set, --plugin, --out, --database and --debug."""
-    for option in (debug_option, _database, _out, _plugins, set_option, preset_option):
+    for option in (debug_option, _database, out_option, _plugins, set_option, preset_option):
         command = option(command)
     return command
 

@@ -16,7 +16,7 @@ from sweeps.tracking.launch import close_launch, common_tags, open_launch
 from sweeps.tracking.records import RunRecord, cell_of, fingerprint, rows_of, run_records
 from sweeps.tracking.server import Experiment, KnownRun
 from sweeps.tracking.source import Launches, Source, SyncReport
-from sweeps.tracking.view import IMAGES, VIEW_TAG, run_link, run_table_link, stored_view
+from sweeps.tracking.view import IMAGES, stored_views
 
 _STATUS = {"completed": "FINISHED", "diverged": "FINISHED", "failed": "FAILED", "running": "RUNNING",
            "queued": "SCHEDULED"}  # fmt: skip
@@ -31,7 +31,7 @@ class Agreement:
     def __init__(self, uri: str, source: Source) -> None:
         self.uri = uri
         self.source = source
-        self.links: tuple[str, str] | None = None
+        self.experiment_id: str | None = None  # once MLflow was reached
         self._experiment: Experiment | None = None
         self._seen: dict[str, tuple[str, int]] = {}
 
@@ -53,10 +53,7 @@ class Agreement:
         launches = self.source.launches()
         experiment = self._open(launches)
         parent = open_launch(experiment, self.source, launches, report, live=live)
-        self.links = (
-            run_table_link(self.uri, experiment.experiment_id),
-            run_link(self.uri, experiment.experiment_id, parent.run_id),
-        )
+        self.experiment_id = experiment.experiment_id
         progress = self.source.progress()
         if live and progress == self._seen:
             return report
@@ -77,9 +74,11 @@ class Agreement:
             metric, updates = source.preset.headline.partition("/")[0], int(source.preset.config.get("updates", 0))
             experiment.describe(
                 {
-                    "mlflow.note.content": source.description,
+                    "study": source.study.name,
+                    "preset": source.label,
+                    "mlflow.note.content": source.description(launches),
                     "mlflow.experimentKind": "custom_model_development",
-                    VIEW_TAG: stored_view(metric, updates, experiment.created_ms),
+                    **stored_views(metric, updates, experiment.created_ms),
                 }
             )
             self._experiment = experiment

@@ -24,6 +24,7 @@ from sweeps.study import PlannedTrial, Study
 from sweeps.tracking.agreement import Agreement
 from sweeps.tracking.server import load
 from sweeps.tracking.source import Source, SyncReport
+from sweeps.tracking.view import TABLE, is_server, server_page, view_link
 
 logger = logging.getLogger(__name__)
 
@@ -76,14 +77,14 @@ class Mirror:
         return hide_credentials(self.uri)
 
     @property
-    def link(self) -> str | None:
-        """Address of the run table once MLflow was reached; for a database, where `mlflow ui` will serve it."""
-        return self._agreement.links[0] if self._agreement.links else None
-
-    @property
-    def launch_link(self) -> str | None:
-        """Address of the newest launch's run once MLflow was reached."""
-        return self._agreement.links[1] if self._agreement.links else None
+    def shown(self) -> str | None:
+        """Where to look once MLflow was reached: an address on a server; the command that serves a database."""
+        experiment_id = self._agreement.experiment_id
+        if experiment_id is None:
+            return None
+        if is_server(self.uri):
+            return view_link(server_page(self.uri), experiment_id, TABLE)
+        return self._command("ui", self.source.study.name)
 
     def sync(self) -> SyncReport:
         """Send everything that MLflow lacks, and say what that was. Trials that nobody runs are shown as killed.
@@ -170,16 +171,14 @@ class Mirror:
                 "What is missing is sent when MLflow answers, or by:\n%s",
                 self.shown_uri,
                 reason,
-                self._sync_command(),
+                self._command("sync", self.source.study.name, "--preset", self.source.label),
             )
 
-    def _sync_command(self) -> str:
-        source = self.source
-        words = ["python", "-m", "sweeps.launch", "sync", source.study.name, "--preset", source.label]
-        words += ["--out", str(source.storage_dir)]
-        if self.uri != default_uri(source.storage_dir):
-            words += ["--mlflow", self.shown_uri]
-        return shlex.join(words)
+    def _command(self, *words: str) -> str:
+        """A command of sweeps.launch about this MLflow."""
+        place = self.source.storage_dir
+        elsewhere = () if self.uri == default_uri(place) else ("--mlflow", self.shown_uri)
+        return shlex.join(["python", "-m", "sweeps.launch", *words, "--out", str(place), *elsewhere])
 
     def _reason(self, error: Exception) -> str:
         return hide_credentials(one_line(error)).rstrip(".")
@@ -223,9 +222,9 @@ class Mirrored:
         self.hurried = False
 
     @property
-    def page(self) -> str | None:
-        """Address of the trials in MLflow's pages, once MLflow was reached."""
-        return None if self._mirror is None else self._mirror.link
+    def shown(self) -> str | None:
+        """Where the trials can be looked at, once MLflow was reached: an address, or a command."""
+        return None if self._mirror is None else self._mirror.shown
 
     def on_start(self, trial: PlannedTrial, attempt: Attempt) -> None:
         """Begin, with the first trial."""

@@ -24,6 +24,8 @@ from sweeps.wording import effect_text, level_text, p_text
 Cell = tuple[str, str, str]  # digest, method, setting: what a run is found by
 _LONGEST_TEXT = 1_000  # characters of a parameter or tag; servers refuse some thousand
 _LONGEST_KEY = 250
+_PACE = "seconds_per_update"
+_SYSTEM = "system/"  # MLflow's page shows such metrics apart, as system metrics
 # Of what a diagnosis sees, the report shows the layers and the extremes; MLflow's page would drown in them.
 _UNSHOWN = re.compile(r"layer\d+/.*|logits-.*|.*-(min|max)")
 
@@ -109,10 +111,21 @@ def _record(
         params=_params(trial, config),
         tags=_tags(trial),
         # Behind everything else: a trial becomes completed after its last evaluation was sent.
-        points=(*points, *(final if trial["state"] == "completed" else ())),
+        points=(*points, *(final if trial["state"] == "completed" else ()), *_costs(trial)),
         samples=tuple((int(row["update"]), str(row["path"])) for row in grids),
         spent_ms=round(1000 * (trial["train_s"] + trial["evaluate_s"])),
     )
+
+
+def _costs(trial: Mapping[str, Any]) -> list[Point]:
+    """What a trial that has ended took, s: all that is known of its use of the machine beside seconds per update."""
+    if trial["state"] not in ("completed", "diverged"):
+        return []
+    spent_ms = round(1000 * (trial["train_s"] + trial["evaluate_s"]))
+    return [
+        Point(int(trial["last_update"]), f"{_SYSTEM}{name}", float(trial[name]), spent_ms)
+        for name in ("train_s", "evaluate_s")
+    ]
 
 
 def cell_of(row: Mapping[str, Any]) -> Cell:
@@ -135,15 +148,21 @@ def _by_cell(frame: pd.DataFrame) -> defaultdict[Cell, list[dict[str, Any]]]:
 def _points(
     scores: Sequence[Mapping[str, Any]], means: Sequence[Mapping[str, Any]], elapsed_ms: Mapping[int, int]
 ) -> list[Point]:
-    """Scores under their protocol's name, spreads under "spread/kid gen...", diagnostics under their own name."""
+    """Scores under their protocol's name, spreads under "spread/kid gen...", diagnostics under their own name, those
+    of time as system metrics.
+    """
     values = [(row["update"], row["protocol"], row["value"]) for row in scores]
     values += [(row["update"], f"spread/{row['protocol'].replace('/', ' ')}", row["spread"]) for row in scores]
-    values += [(row["update"], row["name"], row["value"]) for row in means]
+    values += [(row["update"], _group(row["name"]), row["value"]) for row in means]
     return [
         Point(int(update), metric_key(key), float(value), elapsed_ms[update])
         for update, key, value in values
         if value is not None and math.isfinite(value)
     ]
+
+
+def _group(diagnostic: str) -> str:
+    return f"{_SYSTEM}{diagnostic}" if diagnostic == _PACE else diagnostic
 
 
 def _elapsed_ms(scores: Sequence[Mapping[str, Any]], means: Sequence[Mapping[str, Any]]) -> dict[int, int]:
@@ -152,7 +171,7 @@ def _elapsed_ms(scores: Sequence[Mapping[str, Any]], means: Sequence[Mapping[str
     for row in scores:
         cost_s[row["update"]] += _finite(row["seconds"])
     updates = sorted({row["update"] for row in (*scores, *means)})
-    told_s = {row["update"]: _finite(row["value"]) for row in means if row["name"] == "seconds_per_update"}
+    told_s = {row["update"]: _finite(row["value"]) for row in means if row["name"] == _PACE}
     # An evaluation tells it for all updates since the one before, those of diagnoses among them.
     per_update_s, latest_s = {}, 0.0
     for update in reversed(updates):

@@ -17,6 +17,7 @@ from filelock import FileLock
 from sngan.errors import InputError, one_line
 from sweeps.provenance import hide_credentials
 from sweeps.tracking.records import Cell, Point
+from sweeps.tracking.view import CHARTS, TABLE, is_server, run_link, view_link
 
 # What a user has set wins. A server that does not answer must cost seconds: trying again is the mirror's business.
 _ENVIRONMENT = {
@@ -40,6 +41,23 @@ class KnownRun:
     start_ms: int
     status: str
     tags: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldStudy:
+    """A study and preset that MLflow holds. launch_id : run of the newest launch, None where that was deleted."""
+
+    study: str
+    preset: str
+    experiment_id: str
+    launch_id: str | None
+
+    def links(self, page: str) -> dict[str, str]:
+        """What MLflow's pages show of it -> the address. page : of the server, "http://127.0.0.1:5000"."""
+        links = {name: view_link(page, self.experiment_id, name) for name in (TABLE, CHARTS)}
+        if self.launch_id is not None:
+            links["newest launch"] = run_link(page, self.experiment_id, self.launch_id)
+        return links
 
 
 def load() -> Any:
@@ -78,15 +96,67 @@ def check_reachable(uri: str) -> bool:
 
     Makes no database.
     """
-    path = Path(uri.removeprefix("sqlite:///"))
-    if uri.startswith("sqlite:///") and not path.exists():
+    if is_missing(uri):
         return False
     try:
         load().MlflowClient(tracking_uri=uri).search_experiments(max_results=1)
     except Exception as error:
-        text = hide_credentials(f"MLflow at {uri} does not answer: {one_line(error)}")
-        raise InputError(f"{text}\nA sweep is not affected; what is missing is sent later.") from error
+        raise InputError(
+            f"{_no_answer(uri, error)}\nA sweep is not affected; what is missing is sent later."
+        ) from error
     return True
+
+
+def is_missing(uri: str) -> bool:
+    """Whether `uri` is an SQLite file that is not there."""
+    return uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///").partition("?")[0]).exists()
+
+
+def _no_answer(uri: str, error: Exception) -> str:
+    return hide_credentials(f"MLflow at {uri} does not answer: {one_line(_innermost(error))}")
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """What the system said, where it is behind what MLflow's libraries make of it: "Connection refused"."""
+    found = error
+    seen: BaseException | None = error
+    while seen is not None:
+        found = seen if isinstance(seen, OSError) else found
+        seen = seen.__cause__ or seen.__context__
+    return found
+
+
+def held_studies(uri: str) -> list[HeldStudy]:
+    """The studies that MLflow holds, newest changes first. Raises InputError where it does not answer."""
+    try:
+        client = load().MlflowClient(tracking_uri=uri)
+        return [
+            HeldStudy(
+                study=experiment.tags["study"],
+                preset=experiment.tags["preset"],
+                experiment_id=str(experiment.experiment_id),
+                launch_id=_newest_launch(client, experiment.experiment_id),
+            )
+            for experiment in _experiments(client)
+            if {"study", "preset"} <= experiment.tags.keys()
+        ]
+    except Exception as error:
+        raise InputError(_no_answer(uri, error)) from error
+
+
+def _experiments(client: Any) -> Iterator[Any]:
+    token = None
+    while True:
+        page = client.search_experiments(order_by=["last_update_time DESC"], page_token=token)
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def _newest_launch(client: Any, experiment_id: str) -> str | None:
+    runs = client.search_runs([experiment_id], "tags.kind = 'launch'", max_results=1, order_by=["start_time DESC"])
+    return str(runs[0].info.run_id) if runs else None
 
 
 class Experiment:
@@ -118,8 +188,7 @@ class Experiment:
     def _find_or_create(self, uri: str, name: str, artifact_root: Path) -> Any:
         found = self._client.get_experiment_by_name(name)
         if found is None:
-            served = uri.startswith(("http://", "https://"))
-            place = None if served else artifact_root.resolve().as_uri()
+            place = None if is_server(uri) else artifact_root.resolve().as_uri()
             found = self._client.get_experiment(self._client.create_experiment(name, artifact_location=place))
         elif found.lifecycle_stage != "active":
             self._client.restore_experiment(found.experiment_id)

@@ -2,15 +2,19 @@
 
 import hashlib
 import json
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from sngan.errors import InputError
+from sweeps.provenance import hide_credentials
 from sweeps.store import ResultStore
 from sweeps.study import Preset, Study
 from sweeps.tracking.records import flat, metric_key, rows_of
 
+_LONGEST_NOTE = 5_000  # characters of a description, the limit of an experiment's tags
 _LONGEST_NAME = 250  # characters of an experiment's name; MLflow's databases take some more
 
 
@@ -80,17 +84,31 @@ class Source:
         """The preset that the label names. Raises InputError where the study has no such preset."""
         return self.study.preset(self.label)
 
-    @property
-    def description(self) -> str:
-        """The question, what is done, and the caveat that stands on every page, as Markdown."""
+    def description(self, launches: Launches) -> str:
+        """The question, what is done, where claims are from, the protocols, report and newest command, as Markdown.
+
+        With the caveat that stands on every page. Paths are told as from the folder of results: others see this, too.
+        """
         caveat = f"**{self.preset.caveat}**" if self.preset.caveat else ""
-        parts = (f"**{self.study.question}**", self.study.description, self.preset.description, caveat)
-        return "\n\n".join(part for part in parts if part)
+        papers = _listed("Claims from", (_paper(claim.source) for claim in self.study.claims))
+        others = (name for name in self.preset.config.get("protocols", ()) if name != self.preset.headline)
+        protocols = _listed("Measured as", (f"`{name}`" for name in (self.preset.headline, *others)))
+        report = f"Report: `report.html` with the newest launch, and `OUT/{self.report_path.as_posix()}/index.html`."
+        command = hide_credentials(str(launches.provenance.get("command", "")))
+        launched = f"Newest launch: `{command}`" if command else ""
+        question = f"**{self.study.question}**"
+        parts = (question, self.study.description, self.preset.description, caveat, papers, protocols, report, launched)
+        return "\n\n".join(part for part in parts if part)[:_LONGEST_NOTE]
 
     @property
     def report_folder(self) -> Path:
         """Where the report is written."""
-        return self.storage_dir / "reports" / f"{self.study.name}-{self.label}"
+        return self.storage_dir / self.report_path
+
+    @property
+    def report_path(self) -> Path:
+        """The same as from the folder of results."""
+        return Path("reports") / f"{self.study.name}-{self.label}"
 
     def progress(self) -> dict[str, tuple[str, int]]:
         """Digest -> state and last update: enough to see that nothing is new."""
@@ -111,3 +129,15 @@ class Source:
             provenance=provenance,
             datasets={known["dataset"]: known["dataset_digest"]} if named else {},
         )
+
+
+def _paper(source: str) -> str:
+    """The paper of a claim's source, without section and figure; the whole source where it names no arXiv number."""
+    found = re.match(r".*?\barXiv:[\d.]+\d", source)
+    return found[0] if found else source
+
+
+def _listed(what: str, texts: Iterable[str]) -> str:
+    """A sentence with every text once, "" without any."""
+    once = list(dict.fromkeys(texts))
+    return f"{what} {'; '.join(once)}." if once else ""

@@ -1,53 +1,63 @@
-"""Where to look in MLflow's pages: the address of a study's run table, and its columns as a stored view.
+"""Where to look in MLflow's pages: the addresses of a study's trials, and two stored views of them, a table and charts.
 
 The page shows no parameter or metric until its reader picks some, and opens elsewhere unless the address says so.
 The form of a stored view is not documented by MLflow; where it changes, the page shows its own default.
 """
 
 import json
-import shlex
 from typing import Any
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from sngan.metrics.catalog import METRICS
 
-VIEW = "overview"
-VIEW_TAG = f"mlflow.sharedViewState.{VIEW}"
+TABLE, CHARTS = "trials", "charts"
 IMAGES = "samples"  # name of the series of sample grids
-LOCAL_PAGE = "http://127.0.0.1:5000"  # where `mlflow ui` listens
+_VIEW_TAG = "mlflow.sharedViewState."
+_PARAMS = {"method": 130, "setting": 100, "seed": 70, "alpha": 90, "beta1": 80, "beta2": 80, "n_dis": 80}  # widths, px
 
 
-def run_table_link(uri: str, experiment_id: str) -> str:
-    """The address of the run table: on the server, or for a database where `mlflow ui` will listen."""
+def is_server(uri: str) -> bool:
+    """Whether MLflow at `uri` has pages of its own; a database has none until it is served."""
+    return uri.startswith(("http://", "https://"))
+
+
+def server_page(uri: str) -> str:
+    """The address of a server's pages: without user and password."""
     parts = urlsplit(uri)
-    base = LOCAL_PAGE
-    if parts.scheme in ("http", "https"):
-        host = parts.netloc.rpartition("@")[2]  # without user and password
-        base = urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", ""))
-    query = urlencode({"workflowType": "machine_learning", "viewStateShareKey": VIEW})
-    return f"{base}/#/experiments/{experiment_id}/runs?{query}"
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", ""))
 
 
-def run_link(uri: str, experiment_id: str, run_id: str) -> str:
+def view_link(page: str, experiment_id: str, view: str) -> str:
+    """The address of a stored view: TABLE or CHARTS. page : of the server, "http://127.0.0.1:5000"."""
+    query = {"workflowType": "machine_learning", "viewStateShareKey": view}
+    if view == CHARTS:
+        query["compareRunsMode"] = "CHART"
+    return f"{page}/#/experiments/{experiment_id}/runs?{urlencode(query)}"
+
+
+def run_link(page: str, experiment_id: str, run_id: str) -> str:
     """The address of one run."""
-    before, runs, _ = run_table_link(uri, experiment_id).partition("/runs?")
-    return f"{before}{runs[:-1]}/{run_id}?workflowType=machine_learning"
+    return f"{page}/#/experiments/{experiment_id}/runs/{run_id}?workflowType=machine_learning"
 
 
-def ui_command(uri: str) -> str | None:
-    """The command that serves the pages of a local database with few processes, or None for a server."""
-    if uri.startswith(("http://", "https://")):
-        return None
-    return f"MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --workers 1 --backend-store-uri {shlex.quote(uri)}"
+def stored_views(metric: str, updates: int, created_ms: int) -> dict[str, str]:
+    """Tags of an experiment that hold both views. updates : of which sample grids are shown at first."""
+    best, table = f"{metric}_best", _table(metric)
+    states = {TABLE: table, CHARTS: {**table, **_charts(best, updates)}}
+    return {
+        f"{_VIEW_TAG}{name}": json.dumps(
+            {"name": name, "createdAt": created_ms, "updatedAt": created_ms, "state": json.dumps(state)}
+        )
+        for name, state in states.items()
+    }
 
 
-def stored_view(metric: str, updates: int, created_ms: int) -> str:
-    """The value of the experiment's tag VIEW_TAG: trials with method, setting, seed, scores and state, best first.
-
-    Its charts: score over updates, sample grids side by side at `updates`, and settings against scores.
-    """
-    best = f"metrics.`{metric}_best`"
-    state = {
+def _table(metric: str) -> dict[str, Any]:
+    """All trials, best first: their scores, their state, what was varied, what they took."""
+    best, final = f"metrics.`{metric}_best`", f"metrics.`{metric}_final`"
+    params = {f"params.`{name}`": width for name, width in _PARAMS.items()}
+    widths = {best: 110, final: 110, "tags.`state`": 110, **params}
+    return {
         "searchFilter": "tags.kind = 'trial'",
         "orderByKey": best,
         "orderByAsc": METRICS[metric].lower_is_better,
@@ -55,44 +65,39 @@ def stored_view(metric: str, updates: int, created_ms: int) -> str:
         "lifecycleFilter": "Active",
         "datasetsFilter": [],
         "modelVersionFilter": "All Runs",
-        "selectedColumns": [
-            "params.`method`", "params.`setting`", "params.`seed`", f"metrics.`{metric}_final`", best,
-            "tags.`state`", "attributes.`Duration`",
-        ],
-        "columnOrder": [],
-        "columnWidths": {},
-        "runsExpanded": {},
-        "runsPinned": [],
-        "runsHidden": [],
-        "runsVisibilityMap": {},
-        "runsHiddenMode": "FIRST_20_RUNS",
-        "viewMaximized": False,
-        "runListHidden": False,
-        "isAccordionReordered": True,
-        "useGroupedValuesInCharts": True,
-        "hideEmptyCharts": True,
-        "groupBy": None,
-        "groupsExpanded": {},
-        "autoRefreshEnabled": True,
-        "globalLineChartConfig": {"xAxisKey": "step", "lineSmoothness": 0, "selectedXAxisMetricKey": ""},
-        "compareRunSections": [{"uuid": "scores", "name": "Scores", "display": True, "isReordered": False,
-                                "deleted": False, "isGenerated": False}],
-        "compareRunCharts": _charts(f"{metric}_best", updates),
-    }  # fmt: skip
-    view = {"name": VIEW, "createdAt": created_ms, "updatedAt": created_ms, "state": json.dumps(state)}
-    return json.dumps(view)
+        "selectedColumns": [*widths, "attributes.`Duration`"],
+        "columnOrder": ["attributes.`Run Name`", *widths, "duration", "runDateAndNestInfo"],
+        "columnWidths": {"attributes.`Run Name`": 200, **widths},
+    }
 
 
-def _charts(best: str, updates: int) -> list[dict[str, Any]]:
-    chart = {"deleted": False, "isGenerated": False, "metricSectionId": "scores"}
+def _charts(best: str, updates: int) -> dict[str, Any]:
+    """Settings against scores, the best score over updates, sample grids side by side; of all runs, good or bad."""
     axes = {"xAxisKey": "step", "scaleType": "linear", "xAxisScaleType": "linear", "lineSmoothness": 0,
             "useGlobalLineSmoothing": True, "yAxisKey": "metric", "yAxisExpressions": [], "selectedXAxisMetricKey": "",
             "range": {"xMin": None, "xMax": None, "yMin": None, "yMax": None}}  # fmt: skip
-    return [
-        {**chart, **axes, "uuid": "best", "type": "LINE", "metricKey": best, "selectedMetricKeys": [best],
-         "selectedYAxisMetricKeys": [best]},
-        {**chart, "uuid": "grids", "type": "IMAGE", "imageKeys": [IMAGES], "step": updates, "showRunParams": False},
-        {**chart, "uuid": "settings", "type": "PARALLEL", "displayName": "settings to scores",
-         "selectedParams": ["method", "alpha", "beta1", "beta2", "n_dis"], "selectedMetrics": [best],
-         "showAllRuns": True, "runsCountToCompare": 100},
-    ]  # fmt: skip
+    charts: dict[str, dict[str, Any]] = {
+        "Settings against scores": {
+            "type": "PARALLEL", "selectedParams": [name for name in _PARAMS if name not in ("setting", "seed")],
+            "selectedMetrics": [best], "showAllRuns": True, "runsCountToCompare": 100,
+        },
+        "Scores over updates": {
+            **axes, "type": "LINE", "metricKey": best, "selectedMetricKeys": [best], "selectedYAxisMetricKeys": [best],
+        },
+        "Sample grids": {"type": "IMAGE", "imageKeys": [IMAGES], "step": updates, "showRunParams": False},
+    }  # fmt: skip
+    common = {"deleted": False, "isGenerated": False}
+    return {
+        "runsHiddenMode": "SHOWALL",
+        "isAccordionReordered": True,
+        "hideEmptyCharts": True,
+        "globalLineChartConfig": {"xAxisKey": "step", "lineSmoothness": 0, "selectedXAxisMetricKey": ""},
+        "compareRunSections": [
+            {**common, "uuid": name, "name": name, "display": True, "isReordered": False, "columns": 1,
+             "cardHeight": 420}
+            for name in charts
+        ],
+        "compareRunCharts": [
+            {**common, **chart, "uuid": f"{name} chart", "metricSectionId": name} for name, chart in charts.items()
+        ],
+    }  # fmt: skip

@@ -363,7 +363,7 @@ def test_the_address_is_kept_nowhere(
         assert webhook.told == [], "a dry run tells nobody"
         assert run_line([*line, *options[given]]) == 0
         assert [told.body["event"] for told in webhook.told] == ["done"]
-    assert webhook.told[0].body["links"]["mlflow"].endswith("viewStateShareKey=overview")
+    assert webhook.told[0].body["links"]["mlflow"].startswith("python -m sweeps.launch ui ")
     said = capfd.readouterr()
     assert SECRET not in said.out + said.err
     files = [path for path in tmp_path.rglob("*") if path.is_file()]

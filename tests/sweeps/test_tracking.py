@@ -53,10 +53,19 @@ def test_a_finished_sweep_stands_in_mlflow_with_everything(store: ResultStore, t
     assert report.created == 5, "a run for the launch, one for each trial"
 
     experiment = client_of(mlflow_uri).get_experiment_by_name("robustness-quick")
-    assert "Is it robust?" in experiment.tags["mlflow.note.content"]
-    assert "Digits are not CIFAR-10." in experiment.tags["mlflow.note.content"]
-    assert mirror.link is not None
-    assert f"/#/experiments/{experiment.experiment_id}/runs?" in mirror.link
+    assert (experiment.tags["study"], experiment.tags["preset"]) == (STUDY, PRESET)
+    told = experiment.tags["mlflow.note.content"].split("\n\n")
+    assert told == [
+        "**Is it robust?**",
+        "A test.",
+        "for tests",
+        "**Digits are not CIFAR-10.**",
+        "Claims from A et al. 2018, arXiv:1802.05957; A talk, 3.",
+        f"Measured as `{FID[:-9]}`.",
+        "Report: `report.html` with the newest launch, and `OUT/reports/robustness-quick/index.html`.",
+        "Newest launch: `python -m sweeps.launch robustness --database postgresql://***@db/results`",
+    ]
+    assert mirror.shown == f"python -m sweeps.launch ui robustness --out {tmp_path}"
 
     (parent,) = runs_of(mlflow_uri, "launch")
     assert parent.info.run_name == "launch 1, 2026-01-02 03:04"
@@ -84,6 +93,7 @@ def test_a_finished_sweep_stands_in_mlflow_with_everything(store: ResultStore, t
     assert run.data.params["regularizers"].startswith("spectral-norm(")
     (data,) = run.inputs.dataset_inputs
     assert (data.dataset.name, data.dataset.digest) == ("digits", ("0123456789abcdef" * 4)[:36])
+    assert [(tag.key, tag.value) for tag in data.tags] == [("mlflow.data.context", "training")]
     assert {"samples/u000500.png", "samples/u001000.png"} < set(files_of(mlflow_uri, run))
 
 
@@ -98,6 +108,8 @@ def test_values_are_those_of_the_store_at_the_updates(store: ResultStore, tmp_pa
         assert values[FID] == expected
         assert values["fid_best"] == [(500, expected[0][1]), (1000, min(value for _, value in expected))]
         assert values["loss/generator"] == [(500, 0.75), (1000, 0.75)]
+        assert values["system/seconds_per_update"] == [(500, 0.01), (1000, 0.01)]
+        assert (values["system/train_s"], values["system/evaluate_s"]) == ([(1000, 20.0)], [(1000, 2.0)])
         if trial is trials[-1]:
             assert "fid_final" not in values, "a diverged trial has no final score"
         else:
@@ -137,7 +149,7 @@ def test_only_news_is_sent(store: ResultStore, tmp_path: Path, mlflow_uri: str) 
     assert (second.created, second.changed, second.values) == (0, 1, first.values)
     store.finish(trials[0].digest, outcome())
     third = mirror.sync()
-    assert third.values == 2, "fid_final and kid_final"
+    assert third.values == 4, "fid_final and kid_final, system/train_s and system/evaluate_s"
     assert history(mlflow_uri, run_of(mlflow_uri, trials[0]))["fid_best"][0][0] == 500
 
 

@@ -255,8 +255,8 @@ def test_a_real_server(store: ResultStore, tmp_path: Path, mlflow_uri: str, behi
         mirror = Mirror(served, store, a_study(), PRESET, tmp_path)
         assert mirror.sync().created == 5
         assert mirror.sync() == NOTHING
-        assert mirror.link is not None
-        assert mirror.link.startswith(f"{served}/#/experiments/")
+        assert mirror.shown is not None
+        assert mirror.shown.startswith(f"{served}/#/experiments/")
         Mirror(mlflow_uri, store, a_study(), PRESET, tmp_path).sync()
         assert contents(served) == contents(mlflow_uri)
     finally:

@@ -12,9 +12,8 @@ import pytest
 
 from sngan.results import Diagnosis
 from sweeps.store import open_store
-from sweeps.tracking import ui_command
 from sweeps.tracking.records import Point, RunRecord, fingerprint, flat, metric_key, run_records, text_value
-from sweeps.tracking.view import run_link, run_table_link, stored_view
+from sweeps.tracking.view import CHARTS, TABLE, run_link, server_page, stored_views, view_link
 from tests.sweeps.store.samples import FID, PRESET, STUDY, evaluation, outcome, planned
 
 KID = "kid/gen600-test600-digits-1a2b3c4d"
@@ -155,28 +154,29 @@ def test_texts_are_short_and_without_passwords() -> None:
     assert flat({"a": {"b": {"c": 1}}, "d": [1]}) == {"a.b.c": 1, "d": [1]}
 
 
-def test_links_lead_to_the_run_table_with_its_view_and_hide_passwords() -> None:
-    link = run_table_link("https://me:secret@mlflow.example:8080/base/", "7")
-    assert link == (
-        "https://mlflow.example:8080/base/#/experiments/7/runs?workflowType=machine_learning&viewStateShareKey=overview"
-    )
-    assert run_link("sqlite:////runs/mlflow.db", "1", "ab") == (
-        "http://127.0.0.1:5000/#/experiments/1/runs/ab?workflowType=machine_learning"
-    )
-    assert parse_qs(urlsplit(link).fragment.partition("?")[2])["viewStateShareKey"] == ["overview"]
-    command = ui_command("sqlite:////a b/mlflow.db")
-    assert command is not None
-    assert command.endswith("--backend-store-uri 'sqlite:////a b/mlflow.db'")
-    assert ui_command("http://server:5000") is None
+def test_links_lead_to_the_stored_views_and_hide_passwords() -> None:
+    page = server_page("https://me:secret@mlflow.example:8080/base/")
+    assert page == "https://mlflow.example:8080/base"
+    table, charts = (view_link(page, "7", view) for view in (TABLE, CHARTS))
+    assert table == f"{page}/#/experiments/7/runs?workflowType=machine_learning&viewStateShareKey=trials"
+    assert parse_qs(urlsplit(charts).fragment.partition("?")[2]) == {
+        "workflowType": ["machine_learning"], "viewStateShareKey": ["charts"], "compareRunsMode": ["CHART"],
+    }  # fmt: skip
+    assert run_link(page, "1", "ab") == f"{page}/#/experiments/1/runs/ab?workflowType=machine_learning"
 
 
-def test_the_stored_view_fits_an_experiment_tag_and_sorts_the_best_first() -> None:
+def test_stored_views_fit_an_experiments_tags_and_sort_the_best_first() -> None:
     for metric, ascending in (("fid", True), ("is", False)):
-        text = stored_view(metric, 800, 1)
-        assert len(text) < 5000, "the shortest limit of MLflow's versions"
-        state = json.loads(json.loads(text)["state"])
-        assert (state["orderByKey"], state["orderByAsc"]) == (f"metrics.`{metric}_best`", ascending)
-        assert f"metrics.`{metric}_final`" in state["selectedColumns"]
+        tags = stored_views(metric, 800, 1)
+        assert set(tags) == {"mlflow.sharedViewState.trials", "mlflow.sharedViewState.charts"}
+        assert max(map(len, tags.values())) < 5000, "the shortest limit of MLflow's versions"
+        table, charts = (json.loads(json.loads(text)["state"]) for text in tags.values())
+        assert (table["orderByKey"], table["orderByAsc"]) == (f"metrics.`{metric}_best`", ascending)
+        assert f"metrics.`{metric}_final`" in table["selectedColumns"]
+        sections = {section["uuid"] for section in charts["compareRunSections"]}
+        assert {chart["metricSectionId"] for chart in charts["compareRunCharts"]} == sections
+        kinds = {chart["type"]: chart for chart in charts["compareRunCharts"]}
+        assert (kinds["PARALLEL"]["selectedMetrics"], kinds["IMAGE"]["step"]) == ([f"{metric}_best"], 800)
 
 
 def test_empty_frames_give_no_records() -> None:

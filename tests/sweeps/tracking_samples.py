@@ -10,7 +10,7 @@ from PIL import Image
 
 from sngan.seeding import numpy_stream
 from sweeps.store import ResultStore
-from sweeps.study import PlannedTrial, Preset, Study
+from sweeps.study import Claim, PlannedTrial, Preset, Study
 from sweeps.tracking import SyncReport
 from tests.sweeps.store.samples import FID, PRESET, STUDY, evaluation, outcome, planned
 
@@ -36,7 +36,11 @@ def a_study(name: str = STUDY, label: str = PRESET) -> Study:
         headline=HEADLINE,
         caveat="Digits are not CIFAR-10.",
     )
-    return Study(name=name, question="Is it robust?", description="A test.", presets={label: preset}, claims=())
+    claims = tuple(
+        Claim(name=source[-1], source=source, sentence="", rule="robustness", contrast={})
+        for source in ("A et al. 2018, arXiv:1802.05957, Fig. 1", "A et al. 2018, arXiv:1802.05957: 2", "A talk, 3")
+    )
+    return Study(name=name, question="Is it robust?", description="A test.", presets={label: preset}, claims=claims)
 
 
 def launch(
@@ -47,7 +51,9 @@ def launch(
     store.register(*key, {"question": "Is it robust?"}, trials)
     inputs = {"dataset": "digits", "dataset_digest": "0123456789abcdef" * 4}
     where = "postgresql://me:secret@db/results"
-    store.set_provenance(*key, {"started": started, "git_commit": "c" * 40, "inputs": inputs, "database": where})
+    command = f"python -m sweeps.launch robustness --database {where}"
+    told = {"started": started, "git_commit": "c" * 40, "inputs": inputs, "database": where, "command": command}
+    store.set_provenance(*key, told)
 
 
 def start(store: ResultStore, trial: PlannedTrial) -> None:
