@@ -238,7 +238,7 @@ class Notifier(Observer):
         verdicts: Sequence[Mapping[str, Any]] = (),
         links: Mapping[str, str | None] | None = None,
     ) -> None:
-        elapsed_s = time.monotonic() - self._started_s
+        elapsed_s = round(time.monotonic() - self._started_s, 1)
         study, preset = self._sweep.key
         with self._lock:
             trials = None if self._states is None else Counter(self._states.values())
@@ -249,7 +249,7 @@ class Notifier(Observer):
             "study": study,
             "preset": preset,
             "started": self._started.isoformat(timespec="seconds"),
-            "elapsed_s": round(elapsed_s, 1),
+            "elapsed_s": elapsed_s,
             "trials": None if trials is None else {str(state): trials[state] for state in TrialState},
             "verdicts": list(verdicts),
             "details": dict(details or {}),

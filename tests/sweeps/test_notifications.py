@@ -244,7 +244,7 @@ def test_a_launch_that_is_stuck_says_so_once_and_once_more_when_it_goes_on(launc
         launched(webhook, seeds=2, trial=waiting, patience=patience, trials=plan(PRESET, methods=["sn"], seeds=2))
     assert webhook.events == ["stuck", "resumed", "done"]
     stuck, resumed, _ = webhook.messages
-    assert stuck["details"]["silent_s"] > 0.3
+    assert stuck["details"]["silent_s"] >= 0.3  # rounded
     assert stuck["details"]["longest_interval_s"] >= 0
     assert stuck["trials"]["running"] == 1
     assert "may be stuck: no news of any trial for" in stuck["text"]
