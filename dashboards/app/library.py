@@ -72,6 +72,7 @@ class Snapshot:
     looks: Looks | None
     provenance: Mapping[str, Any]
     launches: tuple[str, ...]
+    mlflow: str
 
     @property
     def store(self) -> ResultStore:
@@ -190,6 +191,7 @@ class Library:
             looks=store.looks(*key),
             provenance=json.loads(row.iloc[0]["provenance"]),
             launches=tuple(json.loads(row.iloc[0]["launches"])),
+            mlflow=self.source.mlflow,
         )
 
     @staticmethod

@@ -13,9 +13,14 @@ from dashboards.app.library import Snapshot
 from dashboards.figures.rendering import data_uri, encode_png
 from dashboards.figures.sample_grids import open_grid
 from dashboards.figures.style import number
+from sngan.errors import InputError
 from sngan.metrics.protocols import parse, short_name
+from sweeps import tracking
 from sweeps.plugins import codes_of, find_kept
+from sweeps.provenance import hide_credentials
 from sweeps.wording import duration
+
+_LOCAL_PAGE = "http://127.0.0.1:5000"  # where `sweeps.launch ui` serves a database unless told otherwise
 
 
 def show(snapshot: Snapshot) -> None:
@@ -39,6 +44,7 @@ def show(snapshot: Snapshot) -> None:
     _grids(snapshot, digest)
     _attempts(snapshot, digest)
     _files(snapshot, digest)
+    _mlflow(snapshot, digest)
     st.subheader("Config", anchor="config")
     config = json.loads(str(row["config"]))
     desk.shown("pairs.html", pairs=[(key, provenance.shown(value)) for key, value in config.items()])
@@ -130,6 +136,30 @@ def _files(snapshot: Snapshot, digest: str) -> None:
         st.subheader("Checkpoints", anchor="checkpoints")
         rows = [[str(file), f"{file.stat().st_size / 1e6:.1f} MB"] for file in files]
         desk.shown("plain_table.html", heading=["file", "size"], rows=rows, caption="")
+
+
+def _mlflow(snapshot: Snapshot, digest: str) -> None:
+    """Its run, looked for when somebody asks: MLflow takes seconds."""
+    if not snapshot.mlflow or not st.button("Find its MLflow run", icon=":material/link:", key=f"mlflow-{digest}"):
+        return
+    served = tracking.is_server(snapshot.mlflow)
+    try:
+        with st.spinner("Asking MLflow ..."):
+            page = tracking.server_page(snapshot.mlflow) if served else _LOCAL_PAGE
+            address = tracking.trial_page(snapshot.mlflow, digest, page)
+    except InputError as error:
+        st.warning(str(error))
+        return
+    study, preset = snapshot.frames.records.key
+    if address is None:
+        st.info("MLflow has no run of this trial. This command sends what it lacks:")
+        st.code(shlex.join(["python", "-m", "sweeps.launch", "sync", study, "--preset", preset]), language="bash")
+        return
+    st.link_button("Open its MLflow run", address)
+    if not served:
+        st.caption("Served by this command, wherever the database is:")
+        place = hide_credentials(snapshot.mlflow)
+        st.code(shlex.join(["python", "-m", "sweeps.launch", "ui", "--mlflow", place]), language="bash")
 
 
 def command(snapshot: Snapshot, row: dict[str, Any]) -> str:

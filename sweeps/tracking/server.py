@@ -144,6 +144,22 @@ def held_studies(uri: str) -> list[HeldStudy]:
         raise InputError(_no_answer(uri, error)) from error
 
 
+def trial_page(uri: str, digest: str, page: str) -> str | None:
+    """The address of a trial's run on MLflow's pages at `page`; None where MLflow has none, or is not there.
+
+    Raises InputError where it does not answer.
+    """
+    if is_missing(uri):
+        return None
+    try:
+        client = load().MlflowClient(tracking_uri=uri)
+        experiments = [str(experiment.experiment_id) for experiment in _experiments(client)]
+        runs = client.search_runs(experiments, f"tags.kind = 'trial' and tags.digest = '{digest}'", max_results=1)
+    except Exception as error:
+        raise InputError(_no_answer(uri, error)) from error
+    return run_link(page, runs[0].info.experiment_id, runs[0].info.run_id) if runs else None
+
+
 def _experiments(client: Any) -> Iterator[Any]:
     token = None
     while True:

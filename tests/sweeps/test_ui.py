@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -12,7 +11,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import psutil
 import pytest
@@ -21,6 +19,7 @@ from sweeps.serving import check_listen, is_loopback, page_of
 from sweeps.store import open_store
 from sweeps.tracking import Mirror
 from sweeps.tracking.server import NOLOAD_WARNING
+from tests.browser import browsed
 from tests.sweeps.store.samples import PRESET
 from tests.sweeps.test_launch import Line, assert_told, line  # noqa: F401 (a fixture)
 from tests.sweeps.tracking_samples import a_study, another_uri, client_of, finished_sweep
@@ -227,25 +226,8 @@ def test_a_server_that_does_not_start_or_dies(start: Callable[..., Ui], mirrored
 
 @pytest.fixture
 def browser() -> Iterator[Any]:
-    """A page in Chromium, whose requests to other machines fail the test."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
-    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if program is None:
-        pytest.skip("needs Chromium")
-    strangers: list[str] = []
-    with playwright.sync_playwright() as driver:
-        arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        chromium = driver.chromium.launch(executable_path=program, args=arguments)
-        page = chromium.new_page(viewport={"width": 1600, "height": 1800})
-        page.set_default_timeout(60_000)
-        page.on("request", lambda request: strangers.append(request.url) if is_elsewhere(request.url) else None)
+    with browsed(complaints=False, viewport={"width": 1600, "height": 1800}) as page:
         yield page
-        chromium.close()
-    assert strangers == []
-
-
-def is_elsewhere(url: str) -> bool:
-    return urlsplit(url).scheme not in ("data", "blob") and urlsplit(url).hostname != "127.0.0.1"
 
 
 @pytest.mark.thorough

@@ -1,0 +1,139 @@
+"""The app in a real browser: what its users see, and that nothing leaves the machine."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dashboards.app.menu import PAGES
+from sngan.results import Outcome
+from sweeps.store import open_store
+from tests.browser import browsed
+from tests.dashboards.app.conftest import Sources
+from tests.dashboards.app.server import served
+from tests.dashboards.app.stores import STORES, start
+
+pytestmark = [pytest.mark.thorough, pytest.mark.slow, pytest.mark.timeout(300)]
+# What a page is made of once it is there.
+CONTENTS = {
+    "Now": "table.matrix", "Verdicts": ".verdict", "Compare": "svg.marks", "Landscape": "svg.marks",
+    "Inside": "svg.marks", "Samples": "table.grids img", "Trial": "dl.facts",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def address(sources: Sources) -> Iterator[str]:
+    with served(sources("running").out) as place:
+        yield place
+
+
+def test_every_page_has_a_content() -> None:
+    assert set(CONTENTS) == {page.title for page in PAGES}
+
+
+@pytest.mark.parametrize("title", CONTENTS)
+def test_a_page_is_drawn_and_everybody_can_use_it(address: str, title: str) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-playwright-python").Axe()
+    with browsed(viewport={"width": 1400, "height": 1000}) as page:
+        page.goto(f"{address}?page={title}")
+        page.locator(CONTENTS[title]).first.wait_for()
+        assert page.locator("h1").inner_text() == title
+        found = axe.run(page, context=".stMain").response["violations"]
+        grave = [(each["id"], each["nodes"][0]["html"][:200]) for each in found if each["impact"] in _GRAVE]
+        assert grave == []
+        wide = page.evaluate("document.querySelector('.stMain').scrollWidth - document.documentElement.clientWidth")
+        assert wide <= 0, "the page itself does not scroll sideways"
+
+
+_GRAVE = ("serious", "critical")
+
+
+@pytest.mark.parametrize("title", CONTENTS)
+def test_a_narrow_screen_scrolls_pictures_and_not_the_page(address: str, title: str) -> None:
+    with browsed(viewport={"width": 390, "height": 800}, color_scheme="dark") as page:
+        page.goto(f"{address}?page={title}")
+        page.locator(CONTENTS[title]).first.wait_for()
+        wide = page.evaluate("document.querySelector('.stMain').scrollWidth - document.documentElement.clientWidth")
+        assert wide <= 0
+        light = page.evaluate("getComputedStyle(document.querySelector('.stApp')).backgroundColor")
+        assert max(int(part) for part in light.strip("rgba()").split(",")[:3]) < 60, "dark, as the system asks"
+
+
+def test_a_choice_changes_the_address_and_the_address_makes_the_choice(address: str) -> None:
+    with browsed() as page:
+        page.goto(f"{address}?page=Compare")
+        page.get_by_text("curves", exact=True).click()
+        page.wait_for_url("**view=curves**")
+        page.get_by_role("heading", name="Learning curves").wait_for()
+        sent = page.url
+        page.get_by_text("Now", exact=True).click()
+        page.locator("table.matrix").wait_for()
+    with browsed() as colleague:
+        colleague.goto(sent)
+        colleague.get_by_role("heading", name="Learning curves").wait_for()
+
+
+def test_a_cell_of_the_matrix_leads_to_its_trial(address: str) -> None:
+    with browsed() as page:
+        page.goto(address)
+        page.locator("table.matrix a").last.click()
+        page.get_by_role("heading", name="Config").wait_for()
+        assert "page=Trial" in page.url
+
+
+def test_the_keyboard_reaches_pages(address: str) -> None:
+    with browsed() as page:
+        page.goto(address)
+        page.locator("table.matrix").wait_for()
+        page.get_by_role("radio", name="Now").focus()
+        page.keyboard.press("ArrowDown")
+        page.locator(".verdict").first.wait_for()
+
+
+def test_data_can_be_taken_home(address: str, tmp_path: Path) -> None:
+    with browsed() as page:
+        page.goto(address)
+        with page.expect_download() as found:
+            page.get_by_role("button", name="Data (CSV)").first.click()
+        found.value.save_as(tmp_path / "now.csv")
+    header, *rows = (tmp_path / "now.csv").read_text().splitlines()
+    assert header.startswith("method,setting,seed,digest,state")
+    assert len(rows) == 4 * 4 * 2  # methods, settings, seeds
+
+
+def test_the_page_follows_a_sweep_without_losing_the_readers_place(tmp_path: Path) -> None:
+    source = STORES["planned"](tmp_path)
+    with served(tmp_path) as address, browsed(viewport={"width": 900, "height": 300}) as page:
+        page.goto(address)
+        page.locator("table.matrix").wait_for()
+        page.evaluate("document.querySelector('.stMain').scrollTo(0, 200)")
+        with open_store(source.database) as store:
+            digest = start(store)
+            page.locator("table.matrix .states .running").first.wait_for(state="attached")
+            store.finish(digest, Outcome(state="diverged", update=200, reason="loss", train_s=1.0, evaluate_s=0.0))
+            page.locator("table.matrix .states .diverged").first.wait_for(state="attached")
+        assert page.evaluate("document.querySelector('.stMain').scrollTop") == pytest.approx(200, abs=2)
+
+
+def test_a_page_waits_for_the_first_launch(tmp_path: Path) -> None:
+    with served(tmp_path) as address, browsed() as page:
+        page.goto(address)
+        page.get_by_text("No study was launched").wait_for()
+        STORES["planned"](tmp_path)
+        page.locator("table.matrix").wait_for()
+
+
+def test_two_apps_at_once(sources: Sources) -> None:
+    with served(sources("running").out) as one, served(sources("one trial").out) as other, browsed() as page:
+        for address in (one, other):
+            page.goto(address)
+            page.locator("table.matrix").wait_for()
+
+
+def test_hostile_names_stay_text(sources: Sources) -> None:
+    with served(sources("hostile").out) as address, browsed() as page:
+        page.on("dialog", lambda _: pytest.fail("a script of the store's ran"))
+        page.goto(address)
+        page.get_by_text("<script>alert(1)</script>").first.wait_for()
+        time.sleep(1)
