@@ -55,7 +55,7 @@ def _tables(frames: StudyFrames) -> None:
 
 def table(made: Table) -> None:
     """A table to read, and to copy."""
-    st.subheader(made.title, anchor=made.name)
+    st.header(made.title, anchor=made.name)
     if not made.rows:
         st.info("No two methods have results at the same settings and seeds yet.")
         return
@@ -64,7 +64,7 @@ def table(made: Table) -> None:
         "Copy as", list(FORMATS), key=f"copy-{made.name}", format_func=lambda name: _LANGUAGES[name][0]
     )
     if ending is not None:
-        st.code(FORMATS[ending](made), language=_LANGUAGES[ending][1])
+        st.code(FORMATS[ending](made), language=_LANGUAGES[ending][1], wrap_lines=True)
     desk.download(f"{made.study}-{made.name}", pd.DataFrame(made.records, columns=list(made.fields)))
 
 

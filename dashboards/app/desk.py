@@ -87,7 +87,7 @@ def figure(name: str, frames: StudyFrames, *, heading: bool = True, key: str = "
     """A figure of the report, with its question, how to read it, and its data. key : where a page has it twice."""
     drawn: Figure[FigureData] = FIGURES[name]
     if heading:
-        st.subheader(drawn.title, anchor=name)
+        st.header(drawn.title, anchor=name)
     draw(drawn, drawn.prepare(frames), name="-".join(filter(None, [frames.name, key, name])))
 
 
@@ -99,7 +99,10 @@ def draw(drawn: Figure[Any], data: FigureData, *, name: str) -> None:
     st.markdown(f"**{drawn.question}** {drawn.reading}")
     picture = drawn.draw(data)
     if hasattr(picture, "to_dict"):
-        spec = {**page_spec(picture.to_dict()), "usermeta": _EMBEDDING}
+        spec = page_spec(picture.to_dict())
+        # The text stands for the picture; a reader of the screen need not go through thousands of marks.
+        silent = {**spec["config"].get("mark", {}), "aria": False}
+        spec |= {"usermeta": _EMBEDDING, "config": {**spec["config"], "mark": silent}}
         with st.container(key=f"chart-{name}"):
             st.vega_lite_chart(spec, theme=None, width="content", alt=data.alt_text)
     else:

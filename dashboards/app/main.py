@@ -61,7 +61,7 @@ def _snapshot(shelf: Library) -> Snapshot | None:
         return None
     if not listed:
         st.info(f"No study was launched into {shelf.source.database} yet. This page looks again by itself.")
-        st.code("python -m sweeps.launch robustness", language="bash")
+        st.code("python -m sweeps.launch robustness", language="bash", wrap_lines=True)
         _later()
         return None
     names = {each.name: each for each in listed}

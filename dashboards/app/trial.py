@@ -37,7 +37,7 @@ def show(snapshot: Snapshot) -> None:
         st.warning(f"Diverged: {row['reason']}.")
     if row["error"]:
         st.error("The last attempt that failed said:")
-        st.code(str(row["error"]), language=None)
+        st.code(str(row["error"]), language=None, wrap_lines=True)
     one = desk.part(frames, [str(row["method"])], [str(row["setting"])], [int(row["seed"])], frames.preset.headline)
     desk.figure("learning-curves", one)
     _scores(snapshot, digest)
@@ -45,12 +45,12 @@ def show(snapshot: Snapshot) -> None:
     _attempts(snapshot, digest)
     _files(snapshot, digest)
     _mlflow(snapshot, digest)
-    st.subheader("Config", anchor="config")
+    st.header("Config", anchor="config")
     config = json.loads(str(row["config"]))
     desk.shown("pairs.html", pairs=[(key, provenance.shown(value)) for key, value in config.items()])
-    st.subheader("Again", anchor="again")
+    st.header("Again", anchor="again")
     st.markdown("This command trains it again, in a folder of its own; on CPUs with the same bits.")
-    st.code(command(snapshot, row), language="bash")
+    st.code(command(snapshot, row), language="bash", wrap_lines=True)
 
 
 def _chosen(snapshot: Snapshot) -> dict[str, Any] | None:
@@ -86,7 +86,7 @@ def _scores(snapshot: Snapshot, digest: str) -> None:
     if rows.empty:
         return
     wide = rows.pivot_table(index="update", columns="protocol", values="value", dropna=False)
-    st.subheader("Scores", anchor="scores")
+    st.header("Scores", anchor="scores")
     names = [str(name) for name in wide.columns]
     desk.shown(
         "plain_table.html",
@@ -103,7 +103,7 @@ def _grids(snapshot: Snapshot, digest: str) -> None:
     samples = samples[samples["digest"] == digest].sort_values("update")
     if samples.empty:
         return
-    st.subheader("Samples", anchor="samples")
+    st.header("Samples", anchor="samples")
     pictures = []
     for update, path in zip(samples["update"], samples["path"], strict=True):
         picture = open_grid(snapshot.frames.storage_dir / path)
@@ -118,7 +118,7 @@ def _attempts(snapshot: Snapshot, digest: str) -> None:
     attempts = snapshot.store.attempts(digest)
     if attempts.empty:
         return
-    st.subheader("Where it ran", anchor="attempts")
+    st.header("Where it ran", anchor="attempts")
     rows = [
         [str(host), str(device), f"{start:%Y-%m-%d %H:%M:%S}", "" if pd.isna(end) else f"{end:%Y-%m-%d %H:%M:%S}",
          str(error).strip().splitlines()[-1] if error else ""]
@@ -133,7 +133,7 @@ def _files(snapshot: Snapshot, digest: str) -> None:
     folder = snapshot.frames.storage_dir / "checkpoints" / digest
     files = sorted(folder.iterdir()) if folder.is_dir() else []
     if files:
-        st.subheader("Checkpoints", anchor="checkpoints")
+        st.header("Checkpoints", anchor="checkpoints")
         rows = [[str(file), f"{file.stat().st_size / 1e6:.1f} MB"] for file in files]
         desk.shown("plain_table.html", heading=["file", "size"], rows=rows, caption="")
 
@@ -153,13 +153,19 @@ def _mlflow(snapshot: Snapshot, digest: str) -> None:
     study, preset = snapshot.frames.records.key
     if address is None:
         st.info("MLflow has no run of this trial. This command sends what it lacks:")
-        st.code(shlex.join(["python", "-m", "sweeps.launch", "sync", study, "--preset", preset]), language="bash")
+        st.code(
+            shlex.join(["python", "-m", "sweeps.launch", "sync", study, "--preset", preset]),
+            language="bash",
+            wrap_lines=True,
+        )
         return
     st.link_button("Open its MLflow run", address)
     if not served:
         st.caption("Served by this command, wherever the database is:")
         place = hide_credentials(snapshot.mlflow)
-        st.code(shlex.join(["python", "-m", "sweeps.launch", "ui", "--mlflow", place]), language="bash")
+        st.code(
+            shlex.join(["python", "-m", "sweeps.launch", "ui", "--mlflow", place]), language="bash", wrap_lines=True
+        )
 
 
 def command(snapshot: Snapshot, row: dict[str, Any]) -> str:

@@ -24,7 +24,11 @@ def show(snapshot: Snapshot) -> None:
         return
     if not verdicts:
         st.info("Nothing was judged yet: a launch judges when it ends, and so does the command below.")
-        st.code(f"python -m sweeps.launch report {frames.study.name} --preset {frames.preset.name}", language="bash")
+        st.code(
+            f"python -m sweeps.launch report {frames.study.name} --preset {frames.preset.name}",
+            language="bash",
+            wrap_lines=True,
+        )
         return
     st.markdown(f"**{views.verdict_counts(verdicts)}** {views.error_rates(len(claims), snapshot.looks)}")
     for item in views.verdict_views(verdicts, frames.study.claims):

@@ -40,7 +40,7 @@ def opened(source: Source, title: str, **parameters: Any) -> AppTest:
 def texts(app: AppTest) -> str:
     """Everything that the page says."""
     elements = [*app.markdown, *app.caption, *app.info, *app.error, *app.warning, *app.get("html"), *app.title,
-                *app.subheader, *app.code]  # fmt: skip
+                *app.header, *app.code]  # fmt: skip
     return "\n".join(str(getattr(element, "value", None) or getattr(element.proto, "body", "")) for element in elements)
 
 
