@@ -55,7 +55,7 @@ def _tables(frames: StudyFrames) -> None:
 
 def table(made: Table) -> None:
     """A table to read, and to copy."""
-    st.header(made.title, anchor=made.name)
+    st.header(desk.plain(made.title), anchor=made.name)
     if not made.rows:
         st.info("No two methods have results at the same settings and seeds yet.")
         return

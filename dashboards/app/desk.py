@@ -1,5 +1,6 @@
 """What every page is made of: its head, choices that stand in its address, figures, tables, downloads."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -22,6 +23,14 @@ def head(title: str, explanation: str) -> None:
     """The page's title, and what it shows in two sentences."""
     st.title(title, anchor=False)
     st.markdown(explanation)
+
+
+_SIGNS = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>$:~&])")
+
+
+def plain(text: object) -> str:
+    """A text from outside for places that take Markdown: an image in it would be fetched from wherever it says."""
+    return _SIGNS.sub(r"\\\1", str(text))
 
 
 def shown(template: str, **values: Any) -> None:

@@ -17,6 +17,7 @@ from sngan.errors import InputError, one_line
 from sweeps.board import Board
 from sweeps.claims import Verdict
 from sweeps.looks import Looks
+from sweeps.provenance import hide_credentials
 from sweeps.remaining import Remaining, remaining
 from sweeps.store import NoResultsError, ResultStore, open_store
 from sweeps.study import STUDIES, Preset, Study
@@ -177,7 +178,7 @@ class Library:
         rows = store.studies()
         row = rows[(rows["study"] == key[0]) & (rows["preset"] == key[1])]
         if row.empty:
-            raise InputError(f"{' '.join(key)} was never launched into {self.source.database}.")
+            raise InputError(f"{' '.join(key)} was never launched into {hide_credentials(self.source.database)}.")
         study, preset = described(key, json.loads(row.iloc[0]["description"]))
         frames = StudyFrames.read(store, study, preset, self.source.out)
         # What pages need first, of one moment; the rest is read when a page asks for it.

@@ -16,6 +16,7 @@ from dashboards.app.markup import rendered
 from dashboards.app.menu import PAGES
 from dashboards.app.place import library
 from sngan.errors import InputError, one_line
+from sweeps.provenance import hide_credentials
 
 _log = logging.getLogger(__name__)
 
@@ -36,10 +37,10 @@ def main() -> None:
     try:
         page.show(snapshot)
     except InputError as error:
-        st.error(str(error))
+        st.error(desk.plain(error))
     except Exception as error:  # a mistake of ours: the other pages still work
         _log.exception("page %s cannot be shown", page.title)
-        st.error(f"This page cannot be shown: {one_line(error)}. The terminal of the app says more.")
+        st.error(f"This page cannot be shown: {desk.plain(one_line(error))}. The terminal of the app says more.")
 
 
 def _icon() -> Image.Image:
@@ -56,29 +57,30 @@ def _snapshot(shelf: Library) -> Snapshot | None:
     try:
         listed = shelf.studies()
     except InputError as error:
-        st.error(str(error))
+        st.error(desk.plain(error))
         _later()
         return None
     if not listed:
-        st.info(f"No study was launched into {shelf.source.database} yet. This page looks again by itself.")
+        place = desk.plain(hide_credentials(shelf.source.database))
+        st.info(f"No study was launched into {place} yet. This page looks again by itself.")
         st.code("python -m sweeps.launch robustness", language="bash", wrap_lines=True)
         _later()
         return None
     names = {each.name: each for each in listed}
     with st.sidebar:
         name = desk.one_of("Study", "study", list(names), index=newest(listed))
-        st.caption(names[name].question)
+        st.caption(desk.plain(names[name].question))
     key = names[name].key
     try:
         snapshot, problem = shelf.snapshot(key)
     except InputError as error:
-        st.error(str(error))
+        st.error(desk.plain(error))
         _later()
         return None
     if problem:
-        st.warning(f"{problem}\n\nThis page shows what was read at {snapshot.read_at:%H:%M:%S} UTC.")
+        st.warning(f"{desk.plain(problem)}\n\nThis page shows what was read at {snapshot.read_at:%H:%M:%S} UTC.")
     if snapshot.frames.preset.caveat:
-        st.caption(f"⚠ {snapshot.frames.preset.caveat}")
+        st.caption(f"⚠ {desk.plain(snapshot.frames.preset.caveat)}")
     with st.sidebar:
         _follow(shelf, key, shelf.state(key))
     return snapshot

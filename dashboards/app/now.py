@@ -93,11 +93,13 @@ def _failures(snapshot: Snapshot) -> None:
         st.markdown("A failure is no result: the same command tries these trials again.")
         st.code(again(snapshot), language="bash", wrap_lines=True)
         for row in failed.head(_SHOWN_FAILURES).itertuples():
-            with st.expander(f"{row.method} {row.setting} seed {row.seed}: {last_lines(str(row.error), 1)}"):
+            with st.expander(
+                desk.plain(f"{row.method} {row.setting} seed {row.seed}: {last_lines(str(row.error), 1)}")
+            ):
                 st.code(last_lines(str(row.error), 20), language=None, wrap_lines=True)
         desk.download("failed", failed[["method", "setting", "seed", "digest", "num_attempts", "error"]])
     if len(retried):
-        st.caption(f"{counted(len(retried), 'trial')} failed before and went on: {_first(retried)}")
+        st.caption(f"{counted(len(retried), 'trial')} failed before and went on: {desk.plain(_first(retried))}")
 
 
 def _first(retried: pd.DataFrame) -> str:

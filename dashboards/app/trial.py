@@ -34,7 +34,7 @@ def show(snapshot: Snapshot) -> None:
              ("Attempts", row["num_attempts"])]  # fmt: skip
     desk.shown("numbers.html", numbers=[(name, str(value)) for name, value in spent])
     if row["reason"]:
-        st.warning(f"Diverged: {row['reason']}.")
+        st.warning(f"Diverged: {desk.plain(row['reason'])}.")
     if row["error"]:
         st.error("The last attempt that failed said:")
         st.code(str(row["error"]), language=None, wrap_lines=True)
@@ -148,7 +148,7 @@ def _mlflow(snapshot: Snapshot, digest: str) -> None:
             page = tracking.server_page(snapshot.mlflow) if served else _LOCAL_PAGE
             address = tracking.trial_page(snapshot.mlflow, digest, page)
     except InputError as error:
-        st.warning(str(error))
+        st.warning(desk.plain(error))
         return
     study, preset = snapshot.frames.records.key
     if address is None:

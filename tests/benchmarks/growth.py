@@ -100,11 +100,21 @@ def timed(arguments: Sequence[str]) -> tuple[float, float]:
     return time.perf_counter() - begin, usage.ru_maxrss / 1e6
 
 
+def a_study() -> tuple[Study, Preset]:
+    """The study, and its preset with 20 evaluations."""
+    study = vary(STUDIES[STUDY], "quick", CHANGES)
+    return study, next(iter(study.presets.values()))
+
+
+def num_seeds(preset: Preset, num_trials: int) -> int:
+    """How many seeds give at least so many trials."""
+    return -(-num_trials // (len(preset.methods) * len(preset.settings)))
+
+
 def measure(num_trials: int, out: Path) -> dict[str, Any]:
     """Everything at one size."""
-    study = vary(STUDIES[STUDY], "quick", CHANGES)
-    preset = next(iter(study.presets.values()))
-    seeds = -(-num_trials // (len(preset.methods) * len(preset.settings)))
+    study, preset = a_study()
+    seeds = num_seeds(preset, num_trials)
     begin = time.perf_counter()
     trials = plan(preset, seeds=seeds)
     digests = {trial.digest for trial in trials}

@@ -110,10 +110,20 @@ def growth(loaded: Mapping[str, Mapping[str, Any]]) -> list[str]:
     return lines
 
 
+def app(loaded: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Lines of the table of the app's pages in a browser."""
+    lines = ["| store | page | what | median, s | longest, s |", "|---|---|---|---:|---:|"]
+    for size, pages in loaded.get("app_pages", {}).get("results", {}).items():
+        for page, found in pages.items():
+            lines += [f"| {size} | {page} | {what} | {each['median_s']:.2f} | {each['longest_s']:.2f} |"
+                      for what, each in found.items()]  # fmt: skip
+    return lines
+
+
 def tables() -> str:
     """All tables as Markdown, from what is kept."""
     loaded = {path.stem: json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))}
-    parts = [ceilings(loaded), compared(loaded), shares(loaded), sweeps(loaded), growth(loaded)]
+    parts = [ceilings(loaded), compared(loaded), shares(loaded), sweeps(loaded), growth(loaded), app(loaded)]
     return "\n\n".join("\n".join(lines) for lines in parts) + "\n"
 
 

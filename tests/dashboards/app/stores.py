@@ -14,6 +14,7 @@ from tests.dashboards.synthetic import FID, INCEPTION, Story, tell
 
 CHANGES = {"updates": "800", "evaluate_every": "200", "protocols": f"{FID},{INCEPTION}"}
 SCRIPT = "<script>alert(1)</script>"
+IMAGE = "![here](http://example.invalid/image.png)"
 
 
 def told(out: Path, story: Story, *, study: str = "robustness", seeds: int = 2, most: int = 100) -> Source:
@@ -60,7 +61,7 @@ def hostile(out: Path) -> Source:
     source = told(out, Story(unfinished=4), most=2, seeds=1)
     with open_store(source.database) as store:
         digest = start(store)
-        store.fail(digest, f"Traceback\nValueError: {SCRIPT}")
+        store.fail(digest, f"Traceback\nValueError: {SCRIPT} {IMAGE}")
     return source
 
 

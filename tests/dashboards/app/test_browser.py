@@ -12,7 +12,7 @@ from sweeps.store import open_store
 from tests.browser import browsed
 from tests.dashboards.app.conftest import Sources
 from tests.dashboards.app.server import served
-from tests.dashboards.app.stores import STORES, start
+from tests.dashboards.app.stores import IMAGE, SCRIPT, STORES, start
 
 pytestmark = [pytest.mark.thorough, pytest.mark.slow, pytest.mark.timeout(300)]
 # What a page is made of once it is there.
@@ -135,5 +135,5 @@ def test_hostile_names_stay_text(sources: Sources) -> None:
     with served(sources("hostile").out) as address, browsed() as page:
         page.on("dialog", lambda _: pytest.fail("a script of the store's ran"))
         page.goto(address)
-        page.get_by_text("<script>alert(1)</script>").first.wait_for()
-        time.sleep(1)
+        page.get_by_text(f"{SCRIPT} {IMAGE}").first.wait_for()
+        time.sleep(1)  # for an image to be asked for

@@ -1,0 +1,124 @@
+"""How fast the app is for its reader, in Chromium: first paint, a page, a filter.
+
+python -m tests.benchmarks.app_pages [--trials 1000,10000] [--turns 5]
+
+The stores are those of growth.py: robustness with 20 evaluations per trial, without layers and images. A visit begins
+with the request and is a new tab. "first paint" is what the browser calls the first contentful paint, "page" the moment
+at which the page's main content stands there: matrix, verdicts, or chart. The first visit after the app has started
+reads the store; the others find it read. "filter" is the time from a key to the new chart.
+"""
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sweeps.records import StudyRecords
+from sweeps.reporting import judge_study
+from sweeps.store import open_store
+from sweeps.study import plan
+from tests.benchmarks import options
+from tests.benchmarks.growth import a_study, fill, num_seeds
+from tests.benchmarks.machine import keep
+from tests.browser import browsed
+from tests.dashboards.app.server import served
+
+CONTENTS = {"Now": "table.matrix", "Verdicts": ".verdict", "Compare": "svg.marks", "Landscape": "svg.marks",
+            "Trial": "dl.facts"}  # fmt: skip
+_FIRST_PAINT = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
+_MARK = "document.querySelectorAll('svg.marks').forEach(chart => chart.dataset.old = 'yes')"
+
+
+def store_of(num_trials: int, out: Path) -> Path:
+    """A folder of results with so many trials, judged."""
+    study, preset = a_study()
+    with open_store(f"sqlite:///{out / 'results.db'}") as store:
+        fill(store, study, preset, plan(preset, seeds=num_seeds(preset, num_trials)))
+        records = StudyRecords(store=store, study=study, preset=preset)
+        store.record_verdicts(study.name, preset.name, judge_study(records))
+    return out
+
+
+def visit(page: Any, address: str, title: str) -> dict[str, float]:
+    """Seconds until something is painted, and until the content is there."""
+    begin = time.perf_counter()
+    page.goto(f"{address}?page={title}", wait_until="commit")
+    page.locator(CONTENTS[title]).first.wait_for()
+    taken_s = time.perf_counter() - begin
+    return {"first paint": page.evaluate(_FIRST_PAINT) / 1000, "page": taken_s}
+
+
+def choose_method(page: Any) -> float:
+    """Type the name of a method into the box of methods, and press Enter: seconds until the chart is another one."""
+    box = page.get_by_label("Methods").first
+    box.click()
+    box.type("layer-norm")
+    return redrawn(page, "Enter")
+
+
+def move_threshold(page: Any) -> float:
+    """Move the slider by one step: seconds until the chart is another one."""
+    page.get_by_role("slider").first.focus()
+    return redrawn(page, "ArrowRight")
+
+
+def redrawn(page: Any, key: str) -> float:
+    """Seconds from a key to a chart that was not there before."""
+    page.evaluate(_MARK)
+    begin = time.perf_counter()
+    page.keyboard.press(key)
+    page.wait_for_function("document.querySelector('svg.marks:not([data-old])') !== null", polling="raf")
+    return time.perf_counter() - begin
+
+
+FILTERS: Mapping[str, Callable[[Any], float]] = {"Compare": choose_method, "Landscape": move_threshold}
+
+
+def visits(address: str, turns: int) -> Iterator[tuple[str, str, float]]:
+    """(page, what, seconds): the first visit of all, then every page in turns, then its filter."""
+    for turn in range(-1, turns):
+        for title in CONTENTS if turn >= 0 else ["Now"]:
+            with browsed(viewport={"width": 1400, "height": 1000}) as page:
+                for what, taken_s in visit(page, address, title).items():
+                    yield title, what if turn >= 0 else f"first visit: {what}", taken_s
+                if turn >= 0 and title in FILTERS:
+                    yield title, "filter", FILTERS[title](page)
+
+
+def measure(num_trials: int, out: Path, turns: int) -> dict[str, Any]:
+    """Median and longest of all turns, per page."""
+    found: dict[str, dict[str, list[float]]] = {}
+    with served(store_of(num_trials, out)) as address:
+        for title, what, taken_s in visits(address, turns):
+            found.setdefault(title, {}).setdefault(what, []).append(taken_s)
+    return {
+        title: {
+            what: {"median_s": round(statistics.median(taken), 3), "longest_s": round(max(taken), 3)}
+            for what, taken in each.items()
+        }
+        for title, each in found.items()
+    }
+
+
+def main() -> None:
+    """Measure all sizes."""
+    made = options.parser(__doc__)
+    made.add_argument("--trials", default="1000,10000", help="sizes, with commas  [default: %(default)s]")
+    made.add_argument("--turns", type=int, default=5, help="visits of every page  [default: %(default)s]")
+    arguments = options.parsed(made)
+    sizes = [120] if arguments.smoke else [int(size) for size in arguments.trials.split(",")]
+    turns = 1 if arguments.smoke else arguments.turns
+    with tempfile.TemporaryDirectory(prefix="sngan-bench-") as temporary:
+        try:
+            rows = {f"{size} trials": measure(size, Path(temporary) / str(size), turns) for size in sizes}
+        except pytest.skip.Exception as reason:  # no browser here
+            raise SystemExit(str(reason)) from None
+    keep("app_pages", options.command(), rows, smoke=arguments.smoke)
+
+
+if __name__ == "__main__":
+    main()
