@@ -60,7 +60,10 @@ def launched(study: Study, label: str, description: Mapping[str, Any]) -> Study:
 
     Raises InputError where this version has no such preset, or another meaning of what was changed.
     """
-    return vary(study, label.partition("+")[0], launched_changes(description))
+    varied = vary(study, label.partition("+")[0], launched_changes(description))
+    if label not in varied.presets:
+        raise InputError(f"{study.name} {label} means {', '.join(varied.presets)} in this version of the program.")
+    return varied
 
 
 def launched_changes(description: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """python -m dashboards.app: serves the app for one store."""
 
-import socket
 import sys
 from pathlib import Path
 
@@ -9,15 +8,14 @@ import click
 from dashboards.app.library import Source
 from dashboards.app.place import show
 from sngan.commands.options import GivenPath
-from sngan.errors import InputError
 from sweeps import tracking
 from sweeps.commands.line import run_command
 from sweeps.commands.options import database_url
 from sweeps.provenance import hide_credentials
+from sweeps.serving import check_listen, is_loopback, page_of
 from sweeps.store import NoResultsError, open_store
 
 _MAIN = Path(__file__).with_name("main.py")
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 @click.command()
@@ -40,21 +38,14 @@ def app(out: Path, database: str | None, mlflow: str | None, port: int, host: st
         open_store(url, create=False).close()
     except NoResultsError:
         click.echo(f"Nothing was launched into {hide_credentials(url)} yet; the page waits for it.")
-    _refuse_taken(host, port)
+    check_listen(host, port)
+    if mlflow:
+        tracking.check_uri(mlflow)
     show(Source(out=folder, database=url, mlflow=mlflow or tracking.default_uri(folder)))
-    if host not in LOOPBACK:
+    click.echo(f"{page_of(host, port)}  (Ctrl-C ends it)")
+    if not is_loopback(host):
         click.echo(f"Listens on {host}: all who reach it can read the results; there is no password.", err=True)
     serve(host, port)
-
-
-def _refuse_taken(host: str, port: int) -> None:
-    """Raise InputError where the address cannot be listened on."""
-    try:
-        with socket.create_server((host, port)):
-            pass
-    except OSError as error:
-        raise InputError(f"--host {host} --port {port} cannot be used: {error.strerror or error}.\n"
-                         f"Give another port, such as --port {port + 1}.") from None  # fmt: skip
 
 
 def serve(host: str, port: int) -> None:
@@ -70,13 +61,18 @@ def serve(host: str, port: int) -> None:
         "client.showErrorDetails": "none",
         "client.showErrorLinks": False,
         "logger.level": "error",
+        "logger.hideWelcomeMessage": True,
         "theme.light.primaryColor": "#1f6fb2",
         "theme.dark.primaryColor": "#5aa7e8",
     }
+    from streamlit import net_util
     from streamlit.web import bootstrap
 
-    bootstrap.load_config_options({name.replace(".", "_"): value for name, value in options.items()})
-    bootstrap.run(str(_MAIN), False, [], {})
+    # It would ask a server on the internet for the address of this machine.
+    net_util.get_external_ip = lambda: None
+    given = {name.replace(".", "_"): value for name, value in options.items()}
+    bootstrap.load_config_options(given)
+    bootstrap.run(str(_MAIN), False, [], given)  # again: a file of options that appears meanwhile must not win
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from dashboards.tables.differences import differences_table
 from dashboards.tables.scores import scores_table
 from dashboards.tables.summary import summary_table
 
-_LANGUAGES = {"md": ("Markdown", "markdown"), "tex": ("LaTeX", "latex"), "csv": ("CSV", None)}
+_NAMES = {"md": "Markdown", "tex": "LaTeX", "csv": "CSV"}
 
 
 def show(snapshot: Snapshot) -> None:
@@ -60,11 +60,9 @@ def table(made: Table) -> None:
         st.info("No two methods have results at the same settings and seeds yet.")
         return
     desk.shown("table.html", table=made)
-    ending = st.segmented_control(
-        "Copy as", list(FORMATS), key=f"copy-{made.name}", format_func=lambda name: _LANGUAGES[name][0]
-    )
+    ending = st.segmented_control("Copy as", list(FORMATS), key=f"copy-{made.name}", format_func=_NAMES.__getitem__)
     if ending is not None:
-        st.code(FORMATS[ending](made), language=_LANGUAGES[ending][1], wrap_lines=True)
+        st.code(FORMATS[ending](made), language=None, wrap_lines=True)
     desk.download(f"{made.study}-{made.name}", pd.DataFrame(made.records, columns=list(made.fields)))
 
 

@@ -12,11 +12,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from dashboards.figures import StudyFrames
 from sngan.errors import InputError, one_line
-from sweeps.board import Board
+from sweeps.board import STATES, Board
 from sweeps.claims import Verdict
+from sweeps.commands.options import database_url
 from sweeps.looks import Looks
+from sweeps.plugins import PLUGIN_MARK, use_with_kept
 from sweeps.provenance import hide_credentials
 from sweeps.remaining import Remaining, remaining
 from sweeps.store import NoResultsError, ResultStore, open_store
@@ -38,6 +42,13 @@ class Source:
     out: Path
     database: str
     mlflow: str = ""
+
+    @property
+    def options(self) -> list[str]:
+        """What commands are told of this place, without a password."""
+        default = database_url(self.out)
+        database = [] if self.database == default else ["--database", hide_credentials(self.database)]
+        return [*(["--out", str(self.out)] if self.out != Path("runs").absolute() else []), *database]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,8 +83,7 @@ class Snapshot:
     verdicts: tuple[Verdict, ...]
     looks: Looks | None
     provenance: Mapping[str, Any]
-    launches: tuple[str, ...]
-    mlflow: str
+    source: Source
 
     @property
     def store(self) -> ResultStore:
@@ -105,44 +115,43 @@ class Library:
     def __init__(self, source: Source) -> None:
         self.source = source
         self._store: ResultStore | None = None
+        self._opened: tuple[int, int] | None = None  # device and inode of SQLite's file
         self._opening = threading.Lock()
+        self._listed: list[Listed] = []
         self._watched: dict[Key, _Watched] = {}
         threading.Thread(target=self._watch, name="library", daemon=True).start()
 
-    def studies(self) -> list[Listed]:
-        """What was launched into the store; nothing while there is none. Raises InputError for one that cannot be
-        read.
+    def studies(self) -> tuple[list[Listed], str]:
+        """What was launched into the store, and why that is not known anew, or ""; nothing while there is no store.
+
+        Raises InputError for a store that cannot be read, and never could be.
         """
         try:
-            rows = self._open().studies()
-        except NoResultsError:
-            return []
-        except InputError:
+            self._listed = _listed(self._open().studies())
+        except NoResultsError as error:
+            return self._listed, str(error) if self._listed else ""
+        except InputError as error:
             self._close()
-            raise
-        states = [name for name in rows.columns if name in ("completed", "diverged", "running", "queued", "failed")]
-        return [
-            Listed(
-                study=str(row["study"]),
-                preset=str(row["preset"]),
-                question=str(row["question"]),
-                launched=max(json.loads(row["launches"]), default=""),
-                counts={state: int(row[state]) for state in states},
-            )
-            for row in rows.to_dict("records")
-        ]
+            if not self._listed:
+                raise
+            return self._listed, str(error)
+        return self._listed, ""
 
     def snapshot(self, key: Key) -> tuple[Snapshot, str]:
-        """The newest snapshot of a study, and why there is no newer one, or "". The first one is read at once.
+        """The newest snapshot of a study, and why there is no newer one, or "". The first one is read at once, and so
+        is one that nobody has looked at for a while.
 
         Raises InputError where nothing could be read so far.
         """
         watched = self._watched.setdefault(key, _Watched())
-        watched.asked_s = time.monotonic()
         with watched.lock:
+            forgotten = time.monotonic() - watched.asked_s > _WATCHED_S
+            watched.asked_s = time.monotonic()
             if watched.snapshot is None:
                 watched.snapshot = self._read(key)
-        return watched.snapshot, watched.problem
+            elif forgotten:
+                self._refresh(key, watched)
+            return watched.snapshot, watched.problem
 
     def state(self, key: Key) -> str:
         """What changes whenever a page would look different; asking means that somebody still reads."""
@@ -179,6 +188,7 @@ class Library:
         row = rows[(rows["study"] == key[0]) & (rows["preset"] == key[1])]
         if row.empty:
             raise InputError(f"{' '.join(key)} was never launched into {hide_credentials(self.source.database)}.")
+        use_with_kept((), self.source.out, store.configs_with(*key, PLUGIN_MARK))
         study, preset = described(key, json.loads(row.iloc[0]["description"]))
         frames = StudyFrames.read(store, study, preset, self.source.out)
         # What pages need first, of one moment; the rest is read when a page asks for it.
@@ -191,8 +201,7 @@ class Library:
             verdicts=tuple(store.verdicts(*key)),
             looks=store.looks(*key),
             provenance=json.loads(row.iloc[0]["provenance"]),
-            launches=tuple(json.loads(row.iloc[0]["launches"])),
-            mlflow=self.source.mlflow,
+            source=self.source,
         )
 
     @staticmethod
@@ -202,17 +211,39 @@ class Library:
 
     def _open(self) -> ResultStore:
         with self._opening:
+            if self._store is not None and (file := self._store.file) is not None:
+                if not file.exists():
+                    self._store = None
+                    raise NoResultsError(f"there is no database at {file} any more.")
+                if _identity(file) != self._opened:  # deleted and made again
+                    self._store = None
             if self._store is None:
                 self._store = open_store(self.source.database, create=False)
-            elif (file := self._store.file) is not None and not file.exists():
-                self._store = None
-                raise NoResultsError(f"there is no database at {file} any more.")
+                self._opened = None if self._store.file is None else _identity(self._store.file)
             return self._store
 
     def _close(self) -> None:
         """Open the store anew at the next question; readers of older snapshots may still need its connections."""
         with self._opening, contextlib.suppress(InputError):
             self._store = None
+
+
+def _identity(file: Path) -> tuple[int, int]:
+    found = file.stat()
+    return found.st_dev, found.st_ino
+
+
+def _listed(rows: pd.DataFrame) -> list[Listed]:
+    return [
+        Listed(
+            study=str(row["study"]),
+            preset=str(row["preset"]),
+            question=str(row["question"]),
+            launched=max(json.loads(row["launches"]), default=""),
+            counts={state: int(row[state]) for state in STATES},
+        )
+        for row in rows.to_dict("records")
+    ]
 
 
 def described(key: Key, description: Mapping[str, Any]) -> tuple[Study, Preset]:

@@ -31,11 +31,10 @@ def main() -> None:
     st.set_page_config(page_title=f"{page.title} · GAN robustness", page_icon=_icon(), layout="wide")
     st.html(rendered("style.css.html"))
     desk.head(page.title, page.explanation)
-    snapshot = _snapshot(library())
-    if snapshot is None:
-        return
     try:
-        page.show(snapshot)
+        snapshot = _snapshot(library())
+        if snapshot is not None:
+            page.show(snapshot)
     except InputError as error:
         st.error(desk.plain(error))
     except Exception as error:  # a mistake of ours: the other pages still work
@@ -55,7 +54,7 @@ def _icon() -> Image.Image:
 def _snapshot(shelf: Library) -> Snapshot | None:
     """The study that the reader chose, as it is now; None, and why, where there is nothing to show."""
     try:
-        listed = shelf.studies()
+        listed, problem = shelf.studies()
     except InputError as error:
         st.error(desk.plain(error))
         _later()
@@ -63,27 +62,37 @@ def _snapshot(shelf: Library) -> Snapshot | None:
     if not listed:
         place = desk.plain(hide_credentials(shelf.source.database))
         st.info(f"No study was launched into {place} yet. This page looks again by itself.")
-        st.code("python -m sweeps.launch robustness", language="bash", wrap_lines=True)
+        st.code("python -m sweeps.launch robustness", language=None, wrap_lines=True)
         _later()
         return None
-    names = {each.name: each for each in listed}
-    with st.sidebar:
-        name = desk.one_of("Study", "study", list(names), index=newest(listed))
-        st.caption(desk.plain(names[name].question))
-    key = names[name].key
+    key = _chosen_study(listed)
     try:
-        snapshot, problem = shelf.snapshot(key)
+        snapshot, newer = shelf.snapshot(key)
     except InputError as error:
         st.error(desk.plain(error))
         _later()
         return None
-    if problem:
-        st.warning(f"{desk.plain(problem)}\n\nThis page shows what was read at {snapshot.read_at:%H:%M:%S} UTC.")
+    if told := problem or newer:
+        st.warning(f"{desk.plain(told)}\n\nThis page shows what was read at {snapshot.read_at:%H:%M:%S} UTC.")
     if snapshot.frames.preset.caveat:
         st.caption(f"⚠ {desk.plain(snapshot.frames.preset.caveat)}")
     with st.sidebar:
-        _follow(shelf, key, shelf.state(key))
+        _follow(shelf, key, snapshot.version + newer)
     return snapshot
+
+
+def _chosen_study(listed: Sequence[Listed]) -> tuple[str, str]:
+    """The study that the address names, which is told there in any case: the one that is shown first is another one
+    tomorrow.
+    """
+    names = {each.name: each for each in listed}
+    asked = st.query_params.get("study", "")
+    index = list(names).index(asked) if asked in names else newest(listed)
+    with st.sidebar:
+        name = st.selectbox("Study", list(names), index=index)
+        st.caption(desk.plain(names[name].question))
+    st.query_params["study"] = name
+    return names[name].key
 
 
 def newest(listed: Sequence[Listed]) -> int:

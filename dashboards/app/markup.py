@@ -5,9 +5,6 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from dashboards.figures.style import method_label, number
-from sweeps.wording import duration
-
 
 def rendered(template: str, **values: Any) -> str:
     """A template with values, which are escaped."""
@@ -16,12 +13,10 @@ def rendered(template: str, **values: Any) -> str:
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
+    return Environment(
         loader=PackageLoader("dashboards", "templates/app"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(method=method_label, number=number, duration=duration)
-    return environment

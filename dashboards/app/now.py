@@ -4,7 +4,6 @@ import shlex
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-import pandas as pd
 import streamlit as st
 
 from dashboards.app import desk
@@ -39,7 +38,8 @@ def show(snapshot: Snapshot) -> None:
     desk.shown("matrix.html", corner=corner, columns=columns, rows=rows, metric=board.metric,
                seeds=trials["seed"].nunique(), searches=bool(board.searches))  # fmt: skip
     columns = ["method", "setting", "seed", "digest", "state", "last_update", "updates", "train_s", "evaluate_s"]
-    values = trials["digest"].map(snapshot.values)
+    # A run that diverged has no score, whatever it had before.
+    values = trials["digest"].map(snapshot.values).where(trials["state"] != "diverged")
     desk.download("now", trials[columns].assign(value=values, protocol=snapshot.frames.preset.headline))
     _failures(snapshot)
 
@@ -80,18 +80,21 @@ def _cell(snapshot: Snapshot, method: str, setting: str, cell: BoardCell) -> Cel
         text = "failed" if cell.counts["failed"] else "–"
     detail = f"{cell.done}/{cell.total}" if cell.total > 1 else ""
     words = ", ".join(f"{number} {state}" for state, number in counts.items()) or "nothing planned"
+    place = snapshot.board.places.get((method, setting), ())
+    if not place or setting in snapshot.board.searches:  # of a search: many settings, none of this name
+        return Cell(text=text, detail=detail, shares=shares, words=words, link="")
     link = urlencode({"page": "Trial", "study": snapshot.frames.name, "method": method, "setting": setting})
     return Cell(text=text, detail=detail, shares=shares, words=words, link=f"?{link}")
 
 
 def _failures(snapshot: Snapshot) -> None:
     trials = snapshot.frames.trials
-    failed = trials[trials["state"] == "failed"]
-    retried = trials[(trials["state"] != "failed") & (trials["error"] != "")]
+    failed = trials[trials["state"] == "failed"].drop_duplicates("digest")
+    retried = trials[(trials["state"] != "failed") & (trials["num_attempts"] > 1)].drop_duplicates("digest")
     if len(failed):
         st.header(f"{counted(len(failed), 'failed trial')}", anchor="failed")
         st.markdown("A failure is no result: the same command tries these trials again.")
-        st.code(again(snapshot), language="bash", wrap_lines=True)
+        st.code(again(snapshot), language=None, wrap_lines=True)
         for row in failed.head(_SHOWN_FAILURES).itertuples():
             with st.expander(
                 desk.plain(f"{row.method} {row.setting} seed {row.seed}: {last_lines(str(row.error), 1)}")
@@ -99,12 +102,7 @@ def _failures(snapshot: Snapshot) -> None:
                 st.code(last_lines(str(row.error), 20), language=None, wrap_lines=True)
         desk.download("failed", failed[["method", "setting", "seed", "digest", "num_attempts", "error"]])
     if len(retried):
-        st.caption(f"{counted(len(retried), 'trial')} failed before and went on: {desk.plain(_first(retried))}")
-
-
-def _first(retried: pd.DataFrame) -> str:
-    row = retried.iloc[0]
-    return f"{row['method']} {row['setting']} seed {row['seed']}, {last_lines(str(row['error']), 1)}"
+        st.caption(f"{counted(len(retried), 'trial')} needed more than one attempt; the page Trial tells of each.")
 
 
 def last_lines(text: str, number: int) -> str:
@@ -115,4 +113,7 @@ def last_lines(text: str, number: int) -> str:
 def again(snapshot: Snapshot) -> str:
     """The command of the newest launch, which goes on with whatever is missing."""
     command = str(snapshot.provenance.get("command", ""))
-    return hide_credentials(command or shlex.join(["python", "-m", "sweeps.launch", *snapshot.frames.records.key]))
+    key, options = snapshot.frames.records.key, snapshot.source.options
+    return hide_credentials(
+        command or shlex.join(["python", "-m", "sweeps.launch", key[0], "--preset", key[1], *options])
+    )

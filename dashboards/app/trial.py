@@ -29,7 +29,7 @@ def show(snapshot: Snapshot) -> None:
     if row is None:
         return
     frames, digest = snapshot.frames, str(row["digest"])
-    spent = [("State", row["state"]), ("Updates", f"{row['last_update']:,} of {row['updates']:,}"),
+    spent = [("Digest", digest), ("State", row["state"]), ("Updates", f"{row['last_update']:,} of {row['updates']:,}"),
              ("Training", duration(_known(row["train_s"]))), ("Measuring", duration(_known(row["evaluate_s"]))),
              ("Attempts", row["num_attempts"])]  # fmt: skip
     desk.shown("numbers.html", numbers=[(name, str(value)) for name, value in spent])
@@ -49,8 +49,12 @@ def show(snapshot: Snapshot) -> None:
     config = json.loads(str(row["config"]))
     desk.shown("pairs.html", pairs=[(key, provenance.shown(value)) for key, value in config.items()])
     st.header("Again", anchor="again")
-    st.markdown("This command trains it again, in a folder of its own; on CPUs with the same bits.")
-    st.code(command(snapshot, row), language="bash", wrap_lines=True)
+    st.markdown(
+        "This trains it again, in a folder of its own, with the code of the newest launch: on the same kind of "
+        "machine with as many threads to the same bits. Data and weights of one's own are named by "
+        "`--data-dir` and `--inception-weights`."
+    )
+    st.code(command(snapshot, row), language=None, wrap_lines=True)
 
 
 def _chosen(snapshot: Snapshot) -> dict[str, Any] | None:
@@ -134,19 +138,21 @@ def _files(snapshot: Snapshot, digest: str) -> None:
     files = sorted(folder.iterdir()) if folder.is_dir() else []
     if files:
         st.header("Checkpoints", anchor="checkpoints")
-        rows = [[str(file), f"{file.stat().st_size / 1e6:.1f} MB"] for file in files]
+        rows = [[str(file), f"{file.stat().st_size / 1e6:.1f} MB"] for file in files if file.exists()]
         desk.shown("plain_table.html", heading=["file", "size"], rows=rows, caption="")
 
 
 def _mlflow(snapshot: Snapshot, digest: str) -> None:
     """Its run, looked for when somebody asks: MLflow takes seconds."""
-    if not snapshot.mlflow or not st.button("Find its MLflow run", icon=":material/link:", key=f"mlflow-{digest}"):
+    if not snapshot.source.mlflow or not st.button(
+        "Find its MLflow run", icon=":material/link:", key=f"mlflow-{digest}"
+    ):
         return
-    served = tracking.is_server(snapshot.mlflow)
+    served = tracking.is_server(snapshot.source.mlflow)
     try:
         with st.spinner("Asking MLflow ..."):
-            page = tracking.server_page(snapshot.mlflow) if served else _LOCAL_PAGE
-            address = tracking.trial_page(snapshot.mlflow, digest, page)
+            page = tracking.server_page(snapshot.source.mlflow) if served else _LOCAL_PAGE
+            address = tracking.trial_page(snapshot.source.mlflow, digest, page)
     except InputError as error:
         st.warning(desk.plain(error))
         return
@@ -154,18 +160,16 @@ def _mlflow(snapshot: Snapshot, digest: str) -> None:
     if address is None:
         st.info("MLflow has no run of this trial. This command sends what it lacks:")
         st.code(
-            shlex.join(["python", "-m", "sweeps.launch", "sync", study, "--preset", preset]),
-            language="bash",
+            shlex.join(["python", "-m", "sweeps.launch", "sync", study, "--preset", preset, *snapshot.source.options]),
+            language=None,
             wrap_lines=True,
         )
         return
     st.link_button("Open its MLflow run", address)
     if not served:
         st.caption("Served by this command, wherever the database is:")
-        place = hide_credentials(snapshot.mlflow)
-        st.code(
-            shlex.join(["python", "-m", "sweeps.launch", "ui", "--mlflow", place]), language="bash", wrap_lines=True
-        )
+        place = hide_credentials(snapshot.source.mlflow)
+        st.code(shlex.join(["python", "-m", "sweeps.launch", "ui", "--mlflow", place]), language=None, wrap_lines=True)
 
 
 def command(snapshot: Snapshot, row: dict[str, Any]) -> str:
@@ -175,5 +179,5 @@ def command(snapshot: Snapshot, row: dict[str, Any]) -> str:
     options = [option for file in plugins if file is not None for option in ("--plugin", str(file))]
     train = shlex.join(["python", "-m", "sngan", "train", *options, "--out", "again", "--config", "-"])
     config = json.dumps(json.loads(str(row["config"])), sort_keys=True)
-    lines = [f"git checkout {commit}"] if commit else []
+    lines = [shlex.join(["git", "checkout", commit])] if commit else []
     return "\n".join([*lines, f"{train} <<'END'", config, "END"])

@@ -1,5 +1,6 @@
 """Verdicts: what follows for each claim, and from which runs."""
 
+import shlex
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,11 +25,8 @@ def show(snapshot: Snapshot) -> None:
         return
     if not verdicts:
         st.info("Nothing was judged yet: a launch judges when it ends, and so does the command below.")
-        st.code(
-            f"python -m sweeps.launch report {frames.study.name} --preset {frames.preset.name}",
-            language="bash",
-            wrap_lines=True,
-        )
+        key = frames.study.name, "--preset", frames.preset.name
+        st.code(shlex.join(["python", "-m", "sweeps.launch", "report", *key, *snapshot.source.options]), language=None)
         return
     st.markdown(f"**{views.verdict_counts(verdicts)}** {views.error_rates(len(claims), snapshot.looks)}")
     for item in views.verdict_views(verdicts, frames.study.claims):

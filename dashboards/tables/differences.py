@@ -10,6 +10,7 @@ from dashboards.figures.frames import metric_label
 from dashboards.figures.style import method_label
 from dashboards.summary import estimate_text
 from dashboards.tables.base import Cell, Column, Table
+from dashboards.tables.searched import SEARCH_NOTE, compared
 from sngan.seeding import numpy_stream
 from sweeps.bootstrap import estimate_pair
 from sweeps.scores import ScoreTable
@@ -28,7 +29,7 @@ _FIELDS = ("method", "label", "reference", "protocol", "difference", "difference
 
 def differences_table(frames: StudyFrames, reference: str) -> Table:
     """All methods against `reference`, one of frames.methods, under the headline protocol."""
-    table = frames.headline
+    table = compared(frames)
     found = list(_found(table, reference))
     return Table(
         name="differences",
@@ -36,7 +37,7 @@ def differences_table(frames: StudyFrames, reference: str) -> Table:
         title=f"Differences to {method_label(reference)}",
         caption=f"Scores ({table.transform.text}) against those of {method_label(reference)}: "
         f"{metric_label(table.metric)} at the last update under {table.protocol}.",
-        notes=_NOTES,
+        notes=(*[SEARCH_NOTE] * (frames.preset.search is not None), *_NOTES),
         columns=(Column("Method", "name"), Column("Difference"), Column("P(better)"), Column("Pairs of runs")),
         rows=tuple(
             (Cell(method_label(name)), Cell(signed_text(gap)), Cell(estimate_text(better)), Cell(f"{gap.num_runs:,}"))

@@ -33,7 +33,7 @@ def wait_for(shelf: Library, key: tuple[str, str], before: str) -> str:
 
 def test_a_snapshot_is_read_once_for_all_readers(sources: Sources) -> None:
     shelf = Library(sources("one trial"))
-    (listed,) = shelf.studies()
+    ((listed,), _) = shelf.studies()
     found = []
     readers = [threading.Thread(target=lambda: found.append(shelf.snapshot(listed.key)[0])) for _ in range(8)]
     for reader in readers:
@@ -47,7 +47,7 @@ def test_a_snapshot_is_read_once_for_all_readers(sources: Sources) -> None:
 def test_news_of_the_store_makes_a_new_snapshot(tmp_path: Path) -> None:
     source = STORES["planned"](tmp_path)
     shelf = Library(source)
-    key = shelf.studies()[0].key
+    key = shelf.studies()[0][0].key
     first, _ = shelf.snapshot(key)
     state = shelf.state(key)
     with open_store(source.database) as store:
@@ -62,7 +62,7 @@ def test_news_of_the_store_makes_a_new_snapshot(tmp_path: Path) -> None:
 
 def test_nothing_new_means_nothing_is_read_again(sources: Sources) -> None:
     shelf = Library(sources("one trial"))
-    key = shelf.studies()[0].key
+    key = shelf.studies()[0][0].key
     first, _ = shelf.snapshot(key)
     time.sleep(0.5)
     assert shelf.snapshot(key)[0] is first
@@ -71,7 +71,7 @@ def test_nothing_new_means_nothing_is_read_again(sources: Sources) -> None:
 def test_a_store_that_goes_away_and_comes_back(tmp_path: Path) -> None:
     source = STORES["one trial"](tmp_path)
     shelf = Library(source)
-    key = shelf.studies()[0].key
+    key = shelf.studies()[0][0].key
     first, problem = shelf.snapshot(key)
     assert problem == ""
     state = shelf.state(key)
@@ -89,9 +89,37 @@ def test_a_store_that_goes_away_and_comes_back(tmp_path: Path) -> None:
     assert shelf.snapshot(key)[1] == ""
 
 
+def test_a_store_that_was_deleted_and_made_again_is_another_one(tmp_path: Path) -> None:
+    source = STORES["one trial"](tmp_path)
+    shelf = Library(source)
+    (listed,), _ = shelf.studies()
+    shelf.snapshot(listed.key)
+    state = shelf.state(listed.key)
+    for file in tmp_path.glob("results.db*"):
+        file.unlink()
+    STORES["planned"](tmp_path)
+    (again,), problem = shelf.studies()
+    assert problem == ""
+    assert again.counts["queued"] == 60
+    wait_for(shelf, listed.key, state)
+    assert shelf.snapshot(listed.key)[0].board.counts()["queued"] == 60
+
+
+def test_a_study_that_nobody_looked_at_for_long_is_read_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = STORES["planned"](tmp_path)
+    shelf = Library(source)
+    key = shelf.studies()[0][0].key
+    shelf.snapshot(key)
+    monkeypatch.setattr(library_module, "_WATCHED_S", -1.0)
+    time.sleep(0.2)  # a turn of the thread that has begun
+    with open_store(source.database) as store:
+        start(store)
+    assert shelf.snapshot(key)[0].board.counts()["running"] == 1
+
+
 def test_a_place_without_a_database_has_no_studies_and_stays_empty(tmp_path: Path) -> None:
     shelf = Library(Source(out=tmp_path, database=f"sqlite:///{tmp_path}/results.db"))
-    assert shelf.studies() == []
+    assert shelf.studies() == ([], "")
     with pytest.raises(InputError):
         shelf.snapshot(("robustness", "quick"))
     assert not list(tmp_path.iterdir())
@@ -99,7 +127,7 @@ def test_a_place_without_a_database_has_no_studies_and_stays_empty(tmp_path: Pat
 
 def test_a_changed_preset_is_understood_as_it_was_launched(sources: Sources) -> None:
     shelf = Library(sources("landscape"))
-    (listed,) = shelf.studies()
+    ((listed,), _) = shelf.studies()
     snapshot, _ = shelf.snapshot(listed.key)
     assert snapshot.frames.preset.name == listed.preset
     assert snapshot.frames.preset.config["updates"] == 800
