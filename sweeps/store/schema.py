@@ -1,6 +1,8 @@
 """Brings a database to the schema of `sweeps.store.tables`, or says why it cannot."""
 
+import sqlite3
 import threading
+import time
 from pathlib import Path
 
 from alembic import command
@@ -10,13 +12,14 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, func, inspect, select
 
 from sngan.errors import InputError
-from sweeps.store.connect import NoResultsError, shown, transaction
+from sweeps.store.connect import BUSY_TIMEOUT_S, NoResultsError, shown, transaction
 from sweeps.store.tables import Base
 
 # Not Alembic's default name: MLflow or Optuna may live in the same database under theirs.
 VERSION_TABLE = "store_revision"
 # Locks of a PostgreSQL server are numbers; this one means "the schema of the store is being changed".
 _ADVISORY_LOCK = 1802_05957
+_PAUSE_S = 0.02
 # Alembic runs one migration per process at a time.
 _IN_THIS_PROCESS = threading.Lock()
 
@@ -36,7 +39,7 @@ def prepare(engine: Engine, *, create: bool = True) -> None:
         if found != wanted:
             _check(connection, found, wanted, create=create)
             command.upgrade(configuration(connection), "head")
-    if engine.dialect.name == "sqlite":
+    if engine.dialect.name == "sqlite" and create:
         _write_ahead_log(engine)
 
 
@@ -54,11 +57,21 @@ def configuration(connection: Connection | None = None) -> Config:
 
 
 def _write_ahead_log(engine: Engine) -> None:
-    """Lets one process write while others read. The file remembers it."""
+    """Lets one process write while others read. The file remembers it.
+
+    SQLite does not wait for somebody who reads at this moment, as an app may that looks for the first launch.
+    """
+    deadline_s = time.monotonic() + BUSY_TIMEOUT_S
     with engine.connect() as connection:
         raw = connection.connection.dbapi_connection
         assert raw is not None
-        raw.execute("PRAGMA journal_mode = WAL")
+        while raw.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+            try:
+                raw.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError:
+                if time.monotonic() > deadline_s:
+                    raise
+                time.sleep(_PAUSE_S)
 
 
 def _check(connection: Connection, found: str | None, wanted: str | None, *, create: bool) -> None:

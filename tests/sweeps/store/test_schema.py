@@ -1,6 +1,7 @@
 """Opening a store: the schema that migrations make, other schemas, and processes that open and write at once."""
 
 import argparse
+import contextlib
 import multiprocessing
 import runpy
 import shutil
@@ -17,7 +18,7 @@ from sqlalchemy import CheckConstraint, Engine, inspect, text
 
 from sngan.errors import InputError
 from sweeps.claims import Verdict
-from sweeps.store import ResultStore, open_store, schema
+from sweeps.store import NoResultsError, ResultStore, open_store, schema
 from sweeps.store.connect import connect, parse_url, transaction
 from sweeps.store.tables import Base
 from tests.sweeps.store.samples import PRESET, STUDY, evaluation, filled, outcome, planned
@@ -269,3 +270,24 @@ def test_two_processes_create_and_fill_the_same_store_at_once(url: str) -> None:
         assert store.fingerprint("one", PRESET) == store.fingerprint("two", PRESET)
         assert store.studies()["completed"].tolist() == [7, 7]
         assert len(store.evaluations("one", PRESET)) == 32
+
+
+def test_a_database_is_begun_while_somebody_looks_for_it(tmp_path: Path) -> None:
+    over = threading.Event()
+
+    def look(url: str) -> None:
+        while not over.is_set():
+            with contextlib.suppress(NoResultsError), open_store(url, create=False) as store:
+                store.studies()
+
+    for number in range(5):
+        url = f"sqlite:///{tmp_path / str(number) / 'results.db'}"
+        over.clear()
+        reader = threading.Thread(target=look, args=(url,))
+        reader.start()
+        try:
+            with open_store(url) as store:
+                assert store.studies().empty
+        finally:
+            over.set()
+            reader.join()
