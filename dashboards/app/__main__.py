@@ -5,8 +5,8 @@ from pathlib import Path
 
 import click
 
-from dashboards.app.library import Source
 from dashboards.app.place import show
+from dashboards.app.snapshots import Source
 from sngan.commands.options import GivenPath
 from sweeps import tracking
 from sweeps.commands.line import run_command

@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboards.app import desk
-from dashboards.app.library import Snapshot
+from dashboards.app.snapshots import Snapshot
 from dashboards.figures import StudyFrames
 from dashboards.figures.frames import has_results
 from dashboards.summary import summarize

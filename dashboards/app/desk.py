@@ -9,8 +9,8 @@ import pandas as pd
 import streamlit as st
 from PIL import Image
 
-from dashboards.app.library import Snapshot
 from dashboards.app.markup import rendered
+from dashboards.app.snapshots import Snapshot
 from dashboards.figures import FIGURES, Figure, FigureData, StudyFrames
 from dashboards.figures.rendering import data_uri, encode_png, page_spec, trusted
 from sngan.metrics.protocols import short_name

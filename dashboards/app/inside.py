@@ -3,7 +3,7 @@
 import streamlit as st
 
 from dashboards.app import desk
-from dashboards.app.library import Snapshot
+from dashboards.app.snapshots import Snapshot
 
 VIEWS = {
     "singular values": "spectra",

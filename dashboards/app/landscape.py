@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 
 from dashboards.app import desk
-from dashboards.app.library import Snapshot
+from dashboards.app.snapshots import Snapshot
 from dashboards.figures import FIGURES
 from dashboards.figures.frames import metric_label
 from dashboards.figures.landscape import Landscape

@@ -11,10 +11,10 @@ import streamlit as st
 from PIL import Image, ImageDraw
 
 from dashboards.app import desk
-from dashboards.app.library import Library, Listed, Snapshot
 from dashboards.app.markup import rendered
 from dashboards.app.menu import PAGES
 from dashboards.app.place import library
+from dashboards.app.snapshots import Library, Listed, Snapshot
 from sngan.errors import InputError, one_line
 from sweeps.provenance import hide_credentials
 

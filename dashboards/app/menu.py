@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from dashboards.app import compare, inside, landscape, now, samples, trial, verdicts
-from dashboards.app.library import Snapshot
+from dashboards.app.snapshots import Snapshot
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from dashboards.app import desk
-from dashboards.app.library import Snapshot
+from dashboards.app.snapshots import Snapshot
 from dashboards.figures.style import method_label, method_labels
 from sweeps.board import STATES, Board
 from sweeps.board import Cell as BoardCell

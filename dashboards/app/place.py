@@ -3,7 +3,7 @@
 from functools import cache
 from pathlib import Path
 
-from dashboards.app.library import Library, Source
+from dashboards.app.snapshots import Library, Source
 
 _told: list[Source] = []
 

@@ -6,7 +6,7 @@ import streamlit as st
 
 from dashboards import views
 from dashboards.app import desk
-from dashboards.app.library import Snapshot
+from dashboards.app.snapshots import Snapshot
 from dashboards.figures import FIGURES
 from dashboards.figures.sample_grids import SampleGrids
 

@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboards import provenance
 from dashboards.app import desk
-from dashboards.app.library import Snapshot
+from dashboards.app.snapshots import Snapshot
 from dashboards.figures.rendering import data_uri, encode_png
 from dashboards.figures.sample_grids import open_grid
 from dashboards.figures.style import number

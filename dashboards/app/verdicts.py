@@ -9,10 +9,11 @@ import streamlit as st
 
 from dashboards import views
 from dashboards.app import desk
-from dashboards.app.library import Snapshot
+from dashboards.app.snapshots import Snapshot
 from dashboards.figures import StudyFrames
 from dashboards.tables.verdicts import verdicts_table
 from sngan.metrics.protocols import short_name
+from sweeps.claims import rule_of
 from sweeps.study import Claim
 
 
@@ -41,9 +42,9 @@ def show(snapshot: Snapshot) -> None:
 
 def _evidence(frames: StudyFrames, claim: Claim, protocol: str) -> None:
     """The runs of the methods and settings that a claim speaks of, under the protocol that it was judged by."""
-    named = set(names_in(claim.contrast))
-    methods = [name for name in frames.methods if name in named] or list(frames.methods)
-    settings = [name for name in frames.settings if name in named] or list(frames.settings)
+    rule = rule_of(claim)
+    methods = [name for name in frames.methods if name in rule.methods] or list(frames.methods)
+    settings = [name for name in frames.settings if name in rule.settings] or list(frames.settings)
     seeds = sorted(map(int, frames.trials["seed"].unique()))
     measured = {short_name(str(name)) for name in frames.evaluations["protocol"].unique()}
     short = short_name(protocol) if protocol else ""
@@ -54,18 +55,6 @@ def _evidence(frames: StudyFrames, claim: Claim, protocol: str) -> None:
     runs = pd.DataFrame(runs_of(chosen))
     with st.expander(f"All {len(runs):,} runs"):
         st.dataframe(runs, hide_index=True, height=min(400, 38 + 35 * len(runs)))
-
-
-def names_in(value: Any) -> Iterator[str]:
-    """All texts in the arguments of a rule, however deep."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for inner in value.values():
-            yield from names_in(inner)
-    elif isinstance(value, (list, tuple)):
-        for inner in value:
-            yield from names_in(inner)
 
 
 def runs_of(frames: StudyFrames) -> Iterator[dict[str, Any]]:

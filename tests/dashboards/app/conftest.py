@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dashboards.app.library import Source
+from dashboards.app.snapshots import Source
 from tests.dashboards.app.stores import STORES
 
 Sources = Callable[[str], Source]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from dashboards.app.library import Source
+from dashboards.app.snapshots import Source
 from sweeps.records import StudyRecords
 from sweeps.reporting import judge_study
 from sweeps.store import ResultStore, open_store

@@ -12,9 +12,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import dashboards.app
-from dashboards.app.library import Source
 from dashboards.app.menu import PAGES
 from dashboards.app.place import show
+from dashboards.app.snapshots import Source
 from sngan.config import TrialConfig
 from sweeps.board import Board
 from sweeps.store import open_store

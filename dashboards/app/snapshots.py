@@ -1,6 +1,5 @@
 """What the app shows: snapshots of studies, read from the store in the background and shared by all readers."""
 
-import contextlib
 import json
 import logging
 import threading
@@ -224,7 +223,7 @@ class Library:
 
     def _close(self) -> None:
         """Open the store anew at the next question; readers of older snapshots may still need its connections."""
-        with self._opening, contextlib.suppress(InputError):
+        with self._opening:
             self._store = None
 
 

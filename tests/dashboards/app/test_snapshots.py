@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from dashboards.app import library as library_module
-from dashboards.app.library import Library, Source
+from dashboards.app import snapshots as snapshots_module
+from dashboards.app.snapshots import Library, Source
 from sngan.errors import InputError
 from sngan.results import Outcome
 from sweeps.store import open_store
@@ -19,7 +19,7 @@ SOON_S = 20.0
 
 @pytest.fixture(autouse=True)
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(library_module, "_PAUSE_S", 0.05)
+    monkeypatch.setattr(snapshots_module, "_PAUSE_S", 0.05)
 
 
 def wait_for(shelf: Library, key: tuple[str, str], before: str) -> str:
@@ -113,7 +113,7 @@ def test_a_study_that_nobody_looked_at_for_long_is_read_anew(tmp_path: Path, mon
     shelf = Library(source)
     key = shelf.studies()[0][0].key
     shelf.snapshot(key)
-    monkeypatch.setattr(library_module, "_WATCHED_S", -1.0)
+    monkeypatch.setattr(snapshots_module, "_WATCHED_S", -1.0)
     time.sleep(0.2)  # a turn of the thread that has begun
     with open_store(source.database) as store:
         start(store)
