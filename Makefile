@@ -1,5 +1,5 @@
 # Every target sets up what it needs in .venv, from nothing but Python and a package index.
-.PHONY: robustness test check bench bench-smoke clean
+.PHONY: robustness test check api gallery bench bench-smoke clean
 .DEFAULT_GOAL := robustness
 
 PYTHON ?= python3
@@ -15,6 +15,18 @@ check: .venv/installed-dev  ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+api: .venv/installed-dev  ## the reference of all modules, from their docstrings
+	$(BIN)/python -m pdoc --docformat numpy --no-show-source --output-directory build/api \
+	    sngan sweeps dashboards '!sweeps.store.migrations' '!dashboards.app.main'
+	@echo "build/api/index.html"
+
+# Studies that together show every figure, with as many seeds as their bands need.
+gallery: .venv/installed  ## the pictures of dashboards/gallery, from quick studies; half an hour on two cores
+	$(BIN)/python -m sweeps.launch robustness --out runs/gallery --seeds 3
+	for study in spectra scale n-dis; do $(BIN)/python -m sweeps.launch $$study --out runs/gallery --seeds 2 || exit; done
+	for study in landscape tuning; do $(BIN)/python -m sweeps.launch $$study --out runs/gallery || exit; done
+	$(BIN)/python -m dashboards.gallery --out runs/gallery
 
 # Every script of tests/benchmarks that can be run; `make bench-NAME` runs one, `make -k bench` goes on behind one that
 # lacks its data (SNGAN_TEST_CIFAR10, SNGAN_TEST_INCEPTION).
@@ -54,4 +66,4 @@ $(BENCHMARKS:%=smoke-%): smoke-%: .bench-peers/installed
 	touch $@
 
 clean:  ## remove the environment and caches; results in runs/ stay
-	rm -rf .venv .bench-peers .mypy_cache .ruff_cache .pytest_cache *.egg-info
+	rm -rf .venv .bench-peers build .mypy_cache .ruff_cache .pytest_cache *.egg-info

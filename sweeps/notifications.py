@@ -1,7 +1,8 @@
 """What a launch tells webhooks: that it is done or unfinished, that verdicts have fallen, that it is in trouble.
 
-A message is one JSON object, described in the README; its `text` is what chats show. Nothing here waits for the network
-or the database while trials run: states are those that the listener was told, and sweeps.webhooks posts from threads.
+A message is one JSON object, described in sweeps/README.md; its `text` is what chats show. Nothing here waits for the
+network or the database while trials run: states are those that the listener was told, and sweeps.webhooks posts from
+threads.
 
 Verdicts are told when the launch judges: at the looks of --until-decided, and at its end. Not after every seed of a
 fixed plan: who looks at verdicts again and again without planned looks finds wrong ones (sweeps.claims).

@@ -33,7 +33,7 @@ DOORS = {
     "altair": ("dashboards/figures",),
     "vl_convert": ("dashboards/figures",),
     "rich": ("sweeps/progress.py", "sweeps/progress_tables.py"),
-    "jinja2": ("dashboards/report.py", "dashboards/app/markup.py", "sweeps/clusters"),
+    "jinja2": ("dashboards/report.py", "dashboards/gallery/page.py", "dashboards/app/markup.py", "sweeps/clusters"),
     "streamlit": ("dashboards/app",),
 }
 

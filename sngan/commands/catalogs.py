@@ -33,7 +33,10 @@ def check(context: click.Context, plugin: Path) -> None:
 @click.command("list")
 @shared.plugins
 def list_catalogs(plugins: tuple[Path, ...]) -> None:
-    """Print every method, setting, data set, architecture, loss, regularizer, metric and protocol."""
+    """Print every method, setting, data set, architecture, loss, regularizer, metric and protocol.
+
+    Example: python -m sngan list
+    """
     use_plugins(plugins)
     _section("methods", {name: f"{entry.label}. {entry.source}" for name, entry in METHODS.items()})
     _section(

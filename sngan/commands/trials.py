@@ -120,6 +120,8 @@ def show(checkpoint: Path) -> None:
     """Print a checkpoint's config, evaluations and outcome as JSON; numbers that are not finite become null.
 
     Diagnoses are left out: with all singular values they are thousands of lines.
+
+    Example: python -m sngan show runs/checkpoints/DIGEST/state.pt
     """
     saved = load_any_checkpoint(checkpoint)
     shown = {key: _plain(saved[key]) for key in ("config", "evaluations", "outcome")}

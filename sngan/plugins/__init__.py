@@ -17,15 +17,25 @@
 `python -m sngan check FILE` says whether it keeps the contract, `--plugin FILE` lets it take part.
 """
 
-from sngan.errors import InputError as InputError
-from sngan.fields import require as require
-from sngan.plugins.adding import add_method as add_method
-from sngan.regularizers import Normalization as Normalization
-from sngan.regularizers import Penalty as Penalty
-from sngan.regularizers import PenaltyInputs as PenaltyInputs
-from sngan.regularizers import Projection as Projection
-from sngan.regularizers import Reparametrization as Reparametrization
-from sngan.regularizers.base import raw_weight as raw_weight
-from sngan.regularizers.base import register as register
-from sngan.regularizers.base import weighted_layers as weighted_layers
-from sngan.regularizers.gradient_penalty import squared_gradient_norms as squared_gradient_norms
+from sngan.errors import InputError
+from sngan.fields import require
+from sngan.plugins.adding import add_method
+from sngan.regularizers import Normalization, Penalty, PenaltyInputs, Projection, Reparametrization
+from sngan.regularizers.base import raw_weight, register, weighted_layers
+from sngan.regularizers.gradient_penalty import squared_gradient_norms
+
+# Listed, so that the reference shows what is meant for plugins on one page.
+__all__ = [
+    "InputError",
+    "Normalization",
+    "Penalty",
+    "PenaltyInputs",
+    "Projection",
+    "Reparametrization",
+    "add_method",
+    "raw_weight",
+    "register",
+    "require",
+    "squared_gradient_norms",
+    "weighted_layers",
+]

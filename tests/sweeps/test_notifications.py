@@ -335,7 +335,7 @@ def test_texts_and_values_are_made_safe() -> None:
 
 
 def test_the_readme_describes_every_event_and_every_field() -> None:
-    readme = (Path(__file__).parent.parent.parent / "README.md").read_text()
+    readme = (Path(__file__).parent.parent.parent / "sweeps" / "README.md").read_text()
     section = readme.partition("## Be told")[2].partition("\n## ")[0]
     events, fields = section.partition("| field |")[::2]
     names = re.compile(r"^\| ([^|]+) \|", re.MULTILINE)
