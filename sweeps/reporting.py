@@ -2,7 +2,7 @@
 
 import hashlib
 import importlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -81,17 +81,28 @@ def judge_study(records: StudyRecords) -> list[Verdict]:
     """A verdict on every claim of the study, from the final scores of the preset's protocols, the headline first, and
     from the measures that claims ask for.
     """
-    preset = records.preset
-    names = dict.fromkeys([preset.headline, *preset.config.get("protocols", ())])
-    scores = {name: records.scores(name) for name in names}
-    tables: dict[str, ScoreTable] = {**scores, **dict(_measures(records, scores))}
+    scores = _scores(records)
+    asked = (rule_of(claim).metric for claim in records.study.claims)
+    tables: dict[str, ScoreTable] = {**scores, **dict(_measures(records, scores, asked))}
     return judge(records.study.claims, tables, records.store.looks(*records.key))
 
 
-def _measures(records: StudyRecords, scores: Mapping[str, ScoreTable]) -> Iterator[tuple[str, ScoreTable]]:
-    """The tables of the measures that the study's claims ask for."""
-    asked = dict.fromkeys(rule_of(claim).metric for claim in records.study.claims)
-    for name, measure in ((name, MEASURES[name]) for name in asked if name in MEASURES):
+def measured(records: StudyRecords, measure: str) -> ScoreTable:
+    """What claims on a measure are judged on: one number per run. Raises InputError for an unknown name."""
+    return next(table for _, table in _measures(records, _scores(records), [MEASURES[measure].name]))
+
+
+def _scores(records: StudyRecords) -> dict[str, ScoreTable]:
+    preset = records.preset
+    names = dict.fromkeys([preset.headline, *preset.config.get("protocols", ())])
+    return {name: records.scores(name) for name in names}
+
+
+def _measures(
+    records: StudyRecords, scores: Mapping[str, ScoreTable], asked: Iterable[str]
+) -> Iterator[tuple[str, ScoreTable]]:
+    """The tables of those that are asked for and that are measures."""
+    for name, measure in ((name, MEASURES[name]) for name in dict.fromkeys(asked) if name in MEASURES):
         if isinstance(measure, CourseMeasure):
             protocols = [table.protocol for table in scores.values() if table.metric == measure.metric]
             rows = records.evaluations[records.evaluations["protocol"].isin(protocols[:1])]

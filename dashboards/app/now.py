@@ -30,10 +30,11 @@ class Cell:
 
 
 def show(snapshot: Snapshot) -> None:
-    """Counts, the matrix, failures."""
+    """Counts, who is at work, the matrix, failures."""
     trials = snapshot.frames.trials
     board = snapshot.board
     _numbers(snapshot, board)
+    _launches(snapshot, board)
     corner, columns, rows = matrix(snapshot, board)
     desk.shown("matrix.html", corner=corner, columns=columns, rows=rows, metric=board.metric,
                seeds=trials["seed"].nunique(), searches=bool(board.searches))  # fmt: skip
@@ -50,10 +51,20 @@ def _numbers(snapshot: Snapshot, board: Board) -> None:
     told = [("Results", f"{board.num_done:,} of {board.num_trials:,}")]
     told += [(state.capitalize(), f"{counts[state]:,}") for state in ("diverged", "running", "queued", "failed")]
     told.append(("Computed so far", duration(spent_s)))
-    if counts["running"] or counts["queued"]:
+    if snapshot.at_work and (counts["running"] or counts["queued"]):
         left_s = snapshot.remaining.wall_s
         told.append(("Left", "not known yet" if left_s is None else duration(left_s)))
     desk.shown("numbers.html", numbers=told)
+
+
+def _launches(snapshot: Snapshot, board: Board) -> None:
+    """Who runs the study; a launch that died cannot say that its trials run no more."""
+    unfinished = board.counts()["running"] + board.counts()["queued"]
+    if snapshot.at_work:
+        st.caption(desk.plain(f"At work: {'; '.join(snapshot.at_work)}."))
+    elif unfinished:
+        st.warning(f"{counted(unfinished, 'trial')} without a result, and no launch is at work. This command goes on:")
+        st.code(again(snapshot), language=None, wrap_lines=True)
 
 
 def matrix(snapshot: Snapshot, board: Board) -> tuple[str, list[str], list[tuple[str, list[Cell]]]]:

@@ -73,7 +73,9 @@ class Listed:
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot:
-    """A study at one moment. version : changes with any result. read_at : when it was read."""
+    """A study at one moment. version : changes with any result. read_at : when it was read. at_work : the launches,
+    in words, that ran its trials.
+    """
 
     version: str
     read_at: datetime
@@ -82,6 +84,7 @@ class Snapshot:
     verdicts: tuple[Verdict, ...]
     looks: Looks | None
     provenance: Mapping[str, Any]
+    at_work: tuple[str, ...]
     source: Source
 
     @property
@@ -200,13 +203,14 @@ class Library:
             verdicts=tuple(store.verdicts(*key)),
             looks=store.looks(*key),
             provenance=json.loads(row.iloc[0]["provenance"]),
+            at_work=tuple(store.at_work(*key)),
             source=self.source,
         )
 
     @staticmethod
     def _version(store: ResultStore, key: Key) -> str:
         verdicts = [(each.claim, each.verdict, each.effect) for each in store.verdicts(*key)]
-        return f"{store.fingerprint(*key)} {verdicts}"
+        return f"{store.fingerprint(*key)} {verdicts} {store.at_work(*key)}"
 
     def _open(self) -> ResultStore:
         with self._opening:

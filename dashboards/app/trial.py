@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboards import provenance
-from dashboards.app import desk
+from dashboards.app import desk, now
 from dashboards.app.snapshots import Snapshot
 from dashboards.figures.rendering import data_uri, encode_png
 from dashboards.figures.sample_grids import open_grid
@@ -20,6 +20,7 @@ from sweeps.plugins import codes_of, find_kept
 from sweeps.provenance import hide_credentials
 from sweeps.wording import duration
 
+_MOST_GRIDS = 12
 _LOCAL_PAGE = "http://127.0.0.1:5000"  # where `sweeps.launch ui` serves a database unless told otherwise
 
 
@@ -48,6 +49,7 @@ def show(snapshot: Snapshot) -> None:
     st.header("Config", anchor="config")
     config = json.loads(str(row["config"]))
     desk.shown("pairs.html", pairs=[(key, provenance.shown(value)) for key, value in config.items()])
+    _provenance(snapshot)
     st.header("Again", anchor="again")
     st.markdown(
         "This trains it again, in a folder of its own, with the code of the newest launch: on the same kind of "
@@ -108,14 +110,17 @@ def _grids(snapshot: Snapshot, digest: str) -> None:
     if samples.empty:
         return
     st.header("Samples", anchor="samples")
+    newest = samples.tail(_MOST_GRIDS)
+    if len(newest) < len(samples):
+        st.caption(f"The newest {len(newest)} of {len(samples)}; the page Samples has every update.")
     pictures = []
-    for update, path in zip(samples["update"], samples["path"], strict=True):
+    for update, path in zip(newest["update"], newest["path"], strict=True):
         picture = open_grid(snapshot.frames.storage_dir / path)
         if picture is not None:
             source = data_uri(encode_png(picture), "image/png")
             pictures.append({"source": source, "small": max(picture.size) <= 128, "words": f"update {update:,}",
                              "alt": f"Samples at update {update:,}"})  # fmt: skip
-    desk.shown("strip.html", pictures=pictures[-12:])
+    desk.shown("strip.html", pictures=pictures)
 
 
 def _attempts(snapshot: Snapshot, digest: str) -> None:
@@ -124,13 +129,29 @@ def _attempts(snapshot: Snapshot, digest: str) -> None:
         return
     st.header("Where it ran", anchor="attempts")
     rows = [
-        [str(host), str(device), f"{start:%Y-%m-%d %H:%M:%S}", "" if pd.isna(end) else f"{end:%Y-%m-%d %H:%M:%S}",
-         str(error).strip().splitlines()[-1] if error else ""]
-        for host, device, start, end, error in attempts.itertuples(index=False, name=None)
+        [str(row["host"]), str(row["device"]), f"{row['start']:%Y-%m-%d %H:%M:%S}",
+         "" if pd.isna(row["end"]) else f"{row['end']:%Y-%m-%d %H:%M:%S}", now.last_lines(row["error"], 1),
+         _versions(row["versions"])]
+        for row in attempts.to_dict("records")
     ]  # fmt: skip
-    desk.shown(
-        "plain_table.html", heading=["host", "device", "start (UTC)", "end (UTC)", "error"], rows=rows, caption=""
-    )
+    heading = ["host", "device", "start (UTC)", "end (UTC)", "error", "versions"]
+    desk.shown("plain_table.html", heading=heading, rows=rows, caption="")
+    for place, error in enumerate(attempts["error"], start=1):
+        if error:
+            with st.expander(f"What attempt {place} said at its end"):
+                st.code(str(error), language=None, wrap_lines=True)
+
+
+def _versions(text: str) -> str:
+    return ", ".join(f"{name} {version}" for name, version in json.loads(text).items())
+
+
+def _provenance(snapshot: Snapshot) -> None:
+    """Of the newest launch, which need not be the one that ran this trial: attempts have their own versions."""
+    if snapshot.provenance:
+        st.header("Provenance", anchor="provenance")
+        st.caption("Of the study's newest launch.")
+        desk.shown("pairs.html", pairs=provenance.provenance_rows(snapshot.provenance))
 
 
 def _files(snapshot: Snapshot, digest: str) -> None:

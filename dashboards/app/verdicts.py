@@ -1,7 +1,7 @@
 """Verdicts: what follows for each claim, and from which runs."""
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pandas as pd
@@ -11,9 +11,13 @@ from dashboards import views
 from dashboards.app import desk
 from dashboards.app.snapshots import Snapshot
 from dashboards.figures import StudyFrames
+from dashboards.figures.frames import records
 from dashboards.tables.verdicts import verdicts_table
 from sngan.metrics.protocols import short_name
 from sweeps.claims import rule_of
+from sweeps.measures import MEASURES
+from sweeps.reporting import measured
+from sweeps.scores import ScoreTable
 from sweeps.study import Claim
 
 
@@ -30,6 +34,8 @@ def show(snapshot: Snapshot) -> None:
         st.code(shlex.join(["python", "-m", "sweeps.launch", "report", *key, *snapshot.source.options]), language=None)
         return
     st.markdown(f"**{views.verdict_counts(verdicts)}** {views.error_rates(len(claims), snapshot.looks)}")
+    if snapshot.at_work:
+        st.caption("A launch is at work, and judges again at its end: these verdicts are of when it last did.")
     for item in views.verdict_views(verdicts, frames.study.claims):
         with st.container(border=True, key=f"claim-{item['verdict'].claim}"):
             desk.shown("verdict.html", item=item)
@@ -46,27 +52,31 @@ def _evidence(frames: StudyFrames, claim: Claim, protocol: str) -> None:
     methods = [name for name in frames.methods if name in rule.methods] or list(frames.methods)
     settings = [name for name in frames.settings if name in rule.settings] or list(frames.settings)
     seeds = sorted(map(int, frames.trials["seed"].unique()))
-    measured = {short_name(str(name)) for name in frames.evaluations["protocol"].unique()}
+    cells = records(frames.trials, "method", "setting", "seed")
+    states = dict(zip(cells, frames.trials["state"], strict=True))
+    if rule.metric in MEASURES:
+        st.caption("Judged by what was recorded during training, one number per run; the page Inside has the curves.")
+        table = measured(frames.records, rule.metric).part(methods, settings, seeds)
+        runs = pd.DataFrame(runs_of(table, MEASURES[rule.metric].title, states))
+        st.dataframe(runs, hide_index=True, height=min(400, 38 + 35 * len(runs)))
+        return
+    known = {short_name(str(name)) for name in frames.evaluations["protocol"].unique()}
     short = short_name(protocol) if protocol else ""
-    chosen = desk.part(frames, methods, settings, seeds, short if short in measured else frames.preset.headline)
-    if short not in measured:
-        st.caption("Judged by what was recorded inside the networks; see the page Inside. The scores of the same runs:")
+    chosen = desk.part(frames, methods, settings, seeds, short if short in known else frames.preset.headline)
     desk.figure("metric-by-setting", chosen, heading=False, key=claim.name)
-    runs = pd.DataFrame(runs_of(chosen))
+    runs = pd.DataFrame(runs_of(chosen.headline, chosen.headline.title, states))
     with st.expander(f"All {len(runs):,} runs"):
         st.dataframe(runs, hide_index=True, height=min(400, 38 + 35 * len(runs)))
 
 
-def runs_of(frames: StudyFrames) -> Iterator[dict[str, Any]]:
-    """A row per run: its value under the headline protocol, its score, and what became of it."""
-    table = frames.headline
-    states = frames.trials.set_index(["method", "setting", "seed"])["state"].to_dict()
+def runs_of(table: ScoreTable, title: str, states: Mapping[tuple[str, str, int], str]) -> Iterator[dict[str, Any]]:
+    """A row per run: its value, its score, and what became of it."""
     for m, method in enumerate(table.methods):
         for s, setting in enumerate(table.settings):
             for k, seed in enumerate(table.seeds):
                 if (method, setting, seed) in states:
                     value, score = table.values[m, s, k], table.scores[m, s, k]
                     yield {
-                        "method": method, "setting": setting, "seed": seed, table.title: value, "score": score,
+                        "method": method, "setting": setting, "seed": seed, title: value, "score": score,
                         "state": states[method, setting, seed],
                     }  # fmt: skip

@@ -82,6 +82,9 @@ def show_status(store: ResultStore, place: Place) -> None:
         store.trials(*place.key), store.newest_values(*place.key, place.preset.headline), place.preset.headline
     )
     show(status_view(board, " ".join(place.key), width=view_width()))
+    at_work = store.at_work(*place.key)
+    if at_work or board.num_done < board.num_trials:
+        click.echo(f"\nat work: {'; '.join(at_work) or 'no launch'}")
     verdicts = store.verdicts(*place.key)
     if verdicts:
         click.echo()

@@ -60,7 +60,8 @@ STUDIES: Mapping[str, str] = {
     "launches": "str", "num_trials": "int64", **{state.value: "int64" for state in TrialState},
 }  # fmt: skip
 ATTEMPTS: Mapping[str, str] = {
-    "host": "str", "device": "str", "start": "datetime64[ns, UTC]", "end": "datetime64[ns, UTC]", "error": "str",
+    "host": "str", "device": "str", "versions": "str", "start": "datetime64[ns, UTC]", "end": "datetime64[ns, UTC]",
+    "error": "str",
 }  # fmt: skip
 COSTS: Mapping[str, str] = {
     "digest": "str", "method": "str", "setting": "str", "dataset": "str", "architecture": "str",
@@ -117,7 +118,8 @@ def samples(connection: Connection, study: str, preset: str) -> pd.DataFrame:
 
 def attempts(connection: Connection, digest: str) -> pd.DataFrame:
     """One row per attempt at a trial, columns ATTEMPTS, the first one first."""
-    query = select(*[getattr(AttemptRow, name) for name in ATTEMPTS]).where(AttemptRow.trial == digest)
+    columns = _sources(ATTEMPTS, AttemptRow, {"versions": _text(AttemptRow.versions).label("versions")})
+    query = select(*columns).where(AttemptRow.trial == digest)
     return _frame(connection, query.order_by(AttemptRow.id), ATTEMPTS)
 
 

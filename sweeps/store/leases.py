@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Connection, delete, func, select, update
 
 from sweeps.store import writes
-from sweeps.store.tables import LeaseRow, TrialState
+from sweeps.store.tables import LeaseRow, StudyTrialRow, TrialState
 from sweeps.store.writes import DIGESTS, chunks
 
 # A trial that another launch has given up is not tried again by one that runs already.
@@ -62,6 +62,13 @@ def valid(connection: Connection, digests: Iterable[str]) -> list[tuple[str, str
         query = select(*columns).where(LeaseRow.trial.in_(part), LeaseRow.expires > at)
         found += [(trial, holder, about, expires) for trial, holder, about, expires in connection.execute(query)]
     return found
+
+
+def at_work(connection: Connection, study: str, preset: str) -> list[str]:
+    """The launches, in words, that hold any trial of the study now."""
+    of_study = select(StudyTrialRow.trial).where(StudyTrialRow.study == study, StudyTrialRow.preset == preset)
+    held = select(LeaseRow.about).where(LeaseRow.trial.in_(of_study), LeaseRow.expires > now(connection))
+    return sorted(connection.scalars(held.distinct()))
 
 
 def now(connection: Connection) -> datetime:

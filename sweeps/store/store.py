@@ -158,6 +158,13 @@ class ResultStore:
         with self._read() as connection:
             return {trial: (holder, about) for trial, holder, about, _ in leases.valid(connection, digests)}
 
+    def at_work(self, study: str, preset: str) -> list[str]:
+        """The launches, in words, that run trials of the study now, or hold some that wait. One that died is no more
+        among them when its leases are over.
+        """
+        with self._read() as connection:
+            return leases.at_work(connection, study, preset)
+
     def requeue(self, digests: Iterable[str], holder: str = "") -> None:
         """Queue those trials again that are running (their driver died) or failed; other states stay, and so does what
         anybody but `holder` has leased.
@@ -227,9 +234,9 @@ class ResultStore:
             return frames.evaluations(connection, study, preset, columns)
 
     def attempts(self, digest: str) -> pd.DataFrame:
-        """One row per attempt at a trial, the first one first: host, device, start and end (UTC), error.
+        """One row per attempt at a trial, the first one first: host, device, versions, start and end (UTC), error.
 
-        end is NaT while it runs; error is "" where there is none.
+        versions is JSON text; end is NaT while it runs; error is "" where there is none.
         """
         with self._read() as connection:
             return frames.attempts(connection, digest)

@@ -299,6 +299,7 @@ def test_status_shows_the_cells_and_export_writes_every_number(line: Line, tmp_p
     code, told, _ = line("status", "robustness", *SET, "--out", swept)
     assert code == 0
     assert "2 completed" in told
+    assert "at work" not in told
     code, told, _ = line("export", "robustness", *SET, "--out", swept, "--to", tmp_path, "--format", "csv")
     assert code == 0
     table = tmp_path / f"robustness-{LABEL}.csv"

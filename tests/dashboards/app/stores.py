@@ -38,11 +38,15 @@ def running(out: Path) -> Source:
     return source
 
 
+LAUNCH = "robustness quick, process 1 on here since 2026-01-02 03:04 UTC"
+
+
 def start(store: ResultStore) -> str:
-    """Begin the first trial that waits; its digest."""
+    """A launch begins the first trial that waits; its digest."""
     study, label = next(iter(store.studies()[["study", "preset"]].itertuples(index=False, name=None)))
     trials = store.trials(study, label)
     digest = str(trials[trials["state"] == "queued"]["digest"].iloc[0])
+    store.claim([digest], 1, holder="here", about=LAUNCH, lease_s=3600)
     store.start_attempt(digest, host="here", device="cpu", versions={})
     return digest
 

@@ -20,8 +20,8 @@ from sweeps.board import Board
 from sweeps.store import open_store
 from sweeps.study import plan
 from tests.dashboards.app.conftest import Sources
-from tests.dashboards.app.stores import SCRIPT, STORES
-from tests.dashboards.synthetic import FID, make_preset
+from tests.dashboards.app.stores import LAUNCH, SCRIPT, STORES, told
+from tests.dashboards.synthetic import FID, Story, make_preset
 
 MAIN = Path(str(dashboards.app.__file__)).with_name("main.py")
 TITLES = [page.title for page in PAGES]
@@ -84,6 +84,19 @@ def test_a_failure_shows_its_last_line_and_the_command_that_tries_it_again(sourc
     assert "python -m sweeps.launch robustness" in [code.value for code in app.code]
 
 
+def test_a_sweep_whose_launch_died_is_not_shown_as_going_on(tmp_path: Path) -> None:
+    source = STORES["running"](tmp_path)
+    app = opened(source, "Now")
+    assert any(LAUNCH in caption.value.replace("\\", "") for caption in app.caption)
+    assert not app.warning
+    with open_store(source.database) as store:
+        store.release("here")
+    app = opened(source, "Now")
+    (warning,) = app.warning
+    assert "no launch is at work" in warning.value
+    assert not any("At work" in caption.value for caption in app.caption)
+
+
 def test_choices_stand_in_the_address(sources: Sources) -> None:
     app = opened(sources("whole"), "Compare", view="curves", methods=["sn", "wgan-gp"], settings="C")
     assert set(rows_of(app)["method"]) == {"sn", "wgan-gp"}
@@ -109,6 +122,17 @@ def test_the_evidence_of_a_verdict_is_the_runs_of_its_methods(sources: Sources) 
     assert len(runs) == 4 * 6 * 2
 
 
+def test_the_evidence_of_a_verdict_on_a_measure_is_one_number_per_run(tmp_path: Path) -> None:
+    source = told(tmp_path, Story(), study="cost", seeds=2)
+    app = opened(source, "Verdicts")
+    (claim, *_) = (toggle.key for toggle in app.toggle)
+    app.toggle(key=claim).set_value(True).run()
+    assert not app.exception
+    runs = app.dataframe[0].value
+    assert any("update" in str(column) for column in runs.columns)
+    assert runs.iloc[:, 3].notna().any()
+
+
 @pytest.mark.parametrize(("threshold", "works"), [("0.05", True), ("0.95", False)])
 def test_the_threshold_moves_the_region(sources: Sources, threshold: str, works: bool) -> None:
     rows = rows_of(opened(sources("landscape"), "Landscape", methods="sn", threshold=threshold))
@@ -125,6 +149,22 @@ def test_a_trial_is_repeated_by_its_command(sources: Sources, tmp_path: Path) ->
         trials = store.trials(study, label).set_index(["method", "setting", "seed"])
     assert config.digest == trials.loc[("wgan-gp", "D", 1), "digest"]
     assert command.splitlines()[-3].startswith("python -m sngan train ")
+
+
+def test_a_trial_tells_where_it_ran_with_which_versions_and_what_its_attempts_said(tmp_path: Path) -> None:
+    source = told(tmp_path, Story(), seeds=1, most=1)
+    with open_store(source.database) as store:
+        study, label = next(iter(store.studies()[["study", "preset"]].itertuples(index=False, name=None)))
+        digest = str(store.trials(study, label)["digest"].iloc[0])
+        store.start_attempt(digest, host="far-away", device="cuda", versions={"torch": "9.8.7"})
+        store.fail(digest, "Traceback\nValueError: no luck")
+    app = opened(source, "Trial")
+    html = html_of(app)
+    assert "far-away" in html
+    assert "torch 9.8.7" in html
+    assert "ValueError: no luck" in html
+    assert "Provenance" in [header.value for header in app.header]
+    assert any("What attempt 2 said" in expander.label for expander in app.expander)
 
 
 def test_samples_are_those_up_to_the_update(sources: Sources) -> None:

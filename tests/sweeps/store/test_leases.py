@@ -64,6 +64,18 @@ def test_a_holder_gives_everything_back(store: ResultStore, digests: list[str]) 
     assert set(store.leased(digests)) == {digests[2]}
 
 
+def test_launches_at_work_are_those_with_valid_leases_in_the_study(store: ResultStore, digests: list[str]) -> None:
+    assert store.at_work(STUDY, PRESET) == []
+    claim(store, digests, 2, "b")
+    claim(store, digests[2:], 1, "a")
+    claim(store, digests[3:], 1, "c", lease_s=0.1)
+    time.sleep(0.2)
+    assert store.at_work(STUDY, PRESET) == ["launch a", "launch b"]
+    assert store.at_work(STUDY, "another preset") == []
+    store.release("b")
+    assert store.at_work(STUDY, PRESET) == ["launch a"]
+
+
 def test_what_another_launch_runs_is_not_queued_again(store: ResultStore, digests: list[str]) -> None:
     first, second = claim(store, digests, 1, "a") + claim(store, digests, 1, "b")
     for digest in (first, second, digests[2]):
