@@ -26,11 +26,17 @@ _NAMES = {"md": "Markdown", "tex": "LaTeX", "csv": "CSV"}
 def show(snapshot: Snapshot) -> None:
     """Choices, then one of the views."""
     frames = desk.cut(snapshot)
-    view = desk.one_of_few("View", "view", list(_VIEWS))
+    views = _VIEWS if frames.preset.search is None else _VIEWS_OF_SEARCHES
+    view = desk.one_of_few("View", "view", list(views))
     if not frames.methods or not frames.settings:
         st.info("These methods have no trials at these settings with these seeds.")
         return
-    _VIEWS[view](frames)
+    views[view](frames)
+
+
+def _search(frames: StudyFrames) -> None:
+    for name in ("budget-curves", "best-share", "importance"):
+        desk.figure(name, frames)
 
 
 def _scores(frames: StudyFrames) -> None:
@@ -81,4 +87,9 @@ _VIEWS: Mapping[str, Callable[[StudyFrames], None]] = {
     "profiles": _profiles,
     "differences": _differences,
     "tables": _tables,
+}
+# A search has hundreds of settings, each of them tried once.
+_VIEWS_OF_SEARCHES: Mapping[str, Callable[[StudyFrames], None]] = {
+    "search": _search,
+    **{name: view for name, view in _VIEWS.items() if name not in ("scores", "curves")},
 }

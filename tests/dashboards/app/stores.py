@@ -10,7 +10,7 @@ from sweeps.reporting import judge_study
 from sweeps.store import ResultStore, open_store
 from sweeps.study import STUDIES, plan
 from sweeps.variation import describe, vary
-from tests.dashboards.synthetic import FID, INCEPTION, Story, tell
+from tests.dashboards.synthetic import FID, INCEPTION, Story, make_searched_preset, tell
 
 CHANGES = {"updates": "800", "evaluate_every": "200", "protocols": f"{FID},{INCEPTION}"}
 SCRIPT = "<script>alert(1)</script>"
@@ -69,6 +69,15 @@ def hostile(out: Path) -> Source:
     return source
 
 
+def searched(out: Path) -> Source:
+    """A search of three methods, in its own study."""
+    study = STUDIES["tuning"]
+    preset = replace(make_searched_preset(("none", "wgan-gp", "sn"), 4), caveat="")
+    with open_store(f"sqlite:///{out}/results.db") as store:
+        tell(store, replace(study, presets={preset.name: preset}), preset, out, Story(grids=False))
+    return Source(out=out, database=f"sqlite:///{out}/results.db")
+
+
 STORES: Mapping[str, Callable[[Path], Source]] = {
     "whole": lambda out: told(out, Story()),
     "running": running,
@@ -77,5 +86,6 @@ STORES: Mapping[str, Callable[[Path], Source]] = {
     "no grids": lambda out: told(out, Story(grids=False), most=3),
     "landscape": lambda out: told(out, Story(), study="landscape", most=4),
     "planned": planned,
+    "searched": searched,
     "hostile": hostile,
 }

@@ -15,6 +15,7 @@ import dashboards.app
 from dashboards.app.menu import PAGES
 from dashboards.app.place import show
 from dashboards.app.snapshots import Source
+from dashboards.figures import FIGURES
 from sngan.config import TrialConfig
 from sweeps.board import Board
 from sweeps.store import open_store
@@ -101,6 +102,17 @@ def test_choices_stand_in_the_address(sources: Sources) -> None:
     app = opened(sources("whole"), "Compare", view="curves", methods=["sn", "wgan-gp"], settings="C")
     assert set(rows_of(app)["method"]) == {"sn", "wgan-gp"}
     assert set(rows_of(app)["setting"]) == {"C"}
+
+
+def test_a_search_is_compared_by_what_it_found(sources: Sources) -> None:
+    app = opened(sources("searched"), "Compare")
+    assert [header.value for header in app.header] == [
+        FIGURES[name].title for name in ("budget-curves", "best-share", "importance")
+    ]
+    assert len(app.get("vega_lite_chart")) == 3
+    app = opened(sources("searched"), "Compare", view="scores")  # of another study
+    assert not app.exception
+    assert app.get("vega_lite_chart")
 
 
 def test_a_wrong_address_shows_the_page_without_it(sources: Sources) -> None:
