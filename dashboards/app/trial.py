@@ -130,20 +130,19 @@ def _attempts(snapshot: Snapshot, digest: str) -> None:
     st.header("Where it ran", anchor="attempts")
     rows = [
         [str(row["host"]), str(row["device"]), f"{row['start']:%Y-%m-%d %H:%M:%S}",
-         "" if pd.isna(row["end"]) else f"{row['end']:%Y-%m-%d %H:%M:%S}", now.last_lines(row["error"], 1),
-         _versions(row["versions"])]
+         "" if pd.isna(row["end"]) else f"{row['end']:%Y-%m-%d %H:%M:%S}", now.last_lines(row["error"], 1)]
         for row in attempts.to_dict("records")
     ]  # fmt: skip
-    heading = ["host", "device", "start (UTC)", "end (UTC)", "error", "versions"]
+    heading = ["host", "device", "start (UTC)", "end (UTC)", "error"]
     desk.shown("plain_table.html", heading=heading, rows=rows, caption="")
     for place, error in enumerate(attempts["error"], start=1):
         if error:
             with st.expander(f"What attempt {place} said at its end"):
                 st.code(str(error), language=None, wrap_lines=True)
-
-
-def _versions(text: str) -> str:
-    return ", ".join(f"{name} {version}" for name, version in json.loads(text).items())
+    for text in attempts["versions"].unique():
+        places = ", ".join(str(place) for place in attempts.index[attempts["versions"] == text] + 1)
+        with st.expander(f"Versions of attempt {places}"):
+            desk.shown("pairs.html", pairs=list(json.loads(text).items()))
 
 
 def _provenance(snapshot: Snapshot) -> None:

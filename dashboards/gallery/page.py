@@ -20,11 +20,12 @@ _COLOURS = 256  # a palette's; pictures of few colours lose nothing that is seen
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure that was drawn. study : the one it shows. num_trials : of that study. data : what was drawn."""
+    """A figure that was drawn. study : the one it shows, with num_trials trials of so many updates."""
 
     figure: Figure[FigureData]
     study: str
     num_trials: int
+    updates: int
     data: FigureData
 
 
@@ -50,7 +51,7 @@ def draw(name: str, frames: StudyFrames, folder: Path) -> Picture:
         flat.paste(drawn, mask=drawn.getchannel("A") if drawn.mode == "RGBA" else None)
         flat.quantize(_COLOURS).save(small, "PNG", optimize=True)
     write_atomically(folder / f"{name}.png", small.getvalue())
-    return Picture(figure, frames.study.name, len(frames.trials), data)
+    return Picture(figure, frames.study.name, len(frames.trials), int(frames.trials["updates"].max()), data)
 
 
 def write_page(pictures: Sequence[Picture], folder: Path) -> Path:

@@ -173,7 +173,7 @@ def test_a_trial_tells_where_it_ran_with_which_versions_and_what_its_attempts_sa
     app = opened(source, "Trial")
     html = html_of(app)
     assert "far-away" in html
-    assert "torch 9.8.7" in html
+    assert "<dt>torch</dt><dd>9.8.7</dd>" in html
     assert "ValueError: no luck" in html
     assert "Provenance" in [header.value for header in app.header]
     assert any("What attempt 2 said" in expander.label for expander in app.expander)
