@@ -68,7 +68,7 @@ def load_any_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[
         data = path.read_bytes()
     except OSError as error:
         raise InputError(f"cannot read the checkpoint {path}: {error.strerror or error}.") from error
-    again = "If a trial kept it, move it away, and the trial starts again."
+    again = "Delete it: its trial then begins anew."
     if not data.startswith(_FORMAT):
         raise InputError(f"{path} is not a checkpoint of this program.\n{again}")
     start = len(_FORMAT) + _DIGEST_LENGTH + 1

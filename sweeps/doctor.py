@@ -16,9 +16,11 @@ from typing import Literal
 from filelock import FileLock
 
 from sngan.config import TrialConfig
+from sngan.datasets.catalog import is_made_at_first_use
 from sngan.devices import num_gpus
 from sngan.errors import InputError, one_line
 from sngan.inputs import check_ready
+from sngan.metrics.protocols import parse
 from sngan.results import RunOptions
 from sweeps import provenance, tracking
 from sweeps.engine_interface import EngineOptions, machine_cpus
@@ -60,8 +62,8 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True)
 class Needs:
-    """What a study will use on a machine. config : its data set and protocols. gpus : at least so many. notify :
-    webhooks, each of which gets a message.
+    """What a study will use on a machine. config : its data set and protocols. gpus : at least so many. prepare : the
+    command that fetches what it lacks. notify : webhooks, each of which gets a message.
     """
 
     out: Path
@@ -71,6 +73,7 @@ class Needs:
     run: RunOptions
     config: TrialConfig
     gpus: int
+    prepare: str
     notify: Sequence[Address] = ()
 
 
@@ -86,7 +89,7 @@ def examine(needs: Needs) -> list[Finding]:
         ("scratch", partial(_space, Path(tempfile.gettempdir()))),
         ("shared memory", partial(_space, Path("/dev/shm"), low_gb=0.5, too_low_gb=0.2)),  # noqa: S108
         ("database", partial(_database, needs.database)),
-        ("data and weights", partial(_inputs, needs.config, needs.run)),
+        ("data and weights", partial(_inputs, needs)),
     ]
     if needs.mlflow is not None:
         looks.append(("MLflow", partial(_mlflow, needs.mlflow)))
@@ -123,7 +126,8 @@ def _gpus(wanted: int) -> Finding:
             what="GPUs", state="good", told=f"{there} ({names})" if there else "none, and none are asked for"
         )
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "not set")
-    advice = f"CUDA_VISIBLE_DEVICES is {visible}. Ask the batch system for GPUs, or check the driver with nvidia-smi."
+    asked = "Ask the batch system for GPUs" if visible in ("", "not set") else "Is this a PyTorch for CUDA"
+    advice = f"CUDA_VISIBLE_DEVICES is {visible}. {asked}? Does nvidia-smi see them?"
     return Finding(what="GPUs", state="bad", told=f"torch sees {there} of {wanted} ({names})", advice=advice)
 
 
@@ -207,12 +211,16 @@ def _database(url: str) -> Finding:
     return Finding(what="database", state=skew.state if skew else "good", told=told, advice=skew.advice if skew else "")
 
 
-def _inputs(config: TrialConfig, run: RunOptions) -> Finding:
+def _inputs(needs: Needs) -> Finding:
     try:
-        found = check_ready(config, run)
+        found = check_ready(needs.config, needs.run)
     except InputError as error:
         told, _, advice = str(error).partition("\n")
-        prepare = f"Where there is internet: python -m sweeps.launch prepare STUDY --cache-dir {run.cache_dir}"
+        measured = {parse(name).extractor for name in needs.config.protocols}
+        if "inception" not in measured and is_made_at_first_use(needs.config.dataset, needs.run.cache_dir):
+            told = f"{needs.config.dataset} is part of the environment; the first launch prepares it"
+            return Finding(what="data and weights", state="good", told=told)
+        prepare = f"Where there is internet: {needs.prepare}"
         return Finding(what="data and weights", state="bad", told=told, advice=f"{advice} {prepare}".strip())
     digests = ", ".join(value for key, value in found.items() if key.startswith("extractor"))
     told = f"{found['dataset']} {found['dataset_digest'][:12]}, {digests or 'nothing is measured'}"

@@ -58,6 +58,8 @@ class Cluster:
             raise self._error
         if self._error is not None:
             text = f"cannot start or reach Ray (--address {self._options.address}): {one_line(self._error)}"
+            if self._options.address != "none":
+                text += "\nA cluster with a token wants RAY_AUTH_MODE=token and RAY_AUTH_TOKEN, or ~/.ray/auth_token."
             raise InputError(text) from self._error
 
     def close(self) -> None:

@@ -21,6 +21,13 @@ def is_user_set(name: str) -> bool:
     return _USER_NAME.fullmatch(name) is not None
 
 
+def is_made_at_first_use(name: str, cache_dir: Path) -> bool:
+    """Whether a data set is not prepared in `cache_dir`, and can be with nothing to fetch."""
+    if name not in DATASETS or DATASETS[name].download_mb != 0:
+        return False
+    return not is_prepared(datasets_dir(cache_dir) / f"{name}-{DATASETS[name].version}")
+
+
 def open_dataset(
     name: str, *, cache_dir: Path, data_dir: Path | None = None, progress: Progress | None = None
 ) -> Dataset:

@@ -28,6 +28,8 @@ _VALUE = re.compile(r"[\w.,:;/@%+=\[\]*^&|()!~-]+")
 _OURS = ("array", "chdir", "cpus-per-task", "error", "help", "job-name", "no-requeue", "nodes", "ntasks",
          "ntasks-per-node", "open-mode", "output", "parsable", "quiet", "requeue", "signal", "test-only", "usage",
          "verbose", "version", "wait", "wrap")  # fmt: skip
+# Why a job waits for something that will not come by itself.
+NEVER_STARTS = frozenset({"PartitionConfig", "PartitionNodeLimit", "PartitionTimeLimit", "BadConstraints"})
 _ENDED = ("BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY",
                       "PREEMPTED", "REVOKED", "TIMEOUT")  # fmt: skip
 
@@ -285,6 +287,6 @@ def _from_accounts(job: int) -> list[JobState]:
     ]
 
 
-def cancel(job: int) -> None:
-    """End a job for good, whether it waits or runs."""
-    run(["scancel", str(job)])
+def cancel(job: str) -> None:
+    """End a job ("123"), or a task of its array ("123_4"), for good, whether it waits or runs."""
+    run(["scancel", job])

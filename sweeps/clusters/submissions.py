@@ -58,7 +58,8 @@ def find(out: Path, job: int | None) -> Submission:
     return found
 
 
-def logs(out: Path, submission: Submission) -> list[Path]:
-    """The files that its tasks have written so far."""
+def logs(out: Path, submission: Submission, task: int | None = None) -> list[Path]:
+    """The files that its tasks, or one of them, have written so far."""
     begins = f"{submission.name}-{submission.job}"
-    return sorted(file for end in (".log", "_*.log") for file in jobs_folder(out).glob(f"{begins}{end}"))
+    ends = (".log", "_*.log") if task is None else (f"_{task}.log",)
+    return sorted(file for end in ends for file in jobs_folder(out).glob(f"{begins}{end}"))

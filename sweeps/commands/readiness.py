@@ -1,5 +1,6 @@
 """Commands before a launch: what a machine without internet needs is fetched elsewhere; is everything there?"""
 
+import shlex
 from collections.abc import Sequence
 from typing import Any
 
@@ -83,6 +84,9 @@ def doctor(
 
     Example: python -m sweeps.launch doctor robustness --preset cifar10 --out /shared/runs --gpus 4
     """
+    typed = ["--preset", options["preset"]] if options["preset"] else []
+    typed += [word for change in options["overrides"] for word in ("--set", change)]
+    typed += ["--cache-dir", str(options["cache_dir"])]
     place, run = _place_and_run(options)
     needs = Needs(
         out=place.out,
@@ -92,6 +96,7 @@ def doctor(
         run=run,
         config=TrialConfig.from_dict(place.preset.config),
         gpus=gpus,
+        prepare=shlex.join(["python", "-m", "sweeps.launch", "prepare", place.study.name, *typed]),
         notify=notify if address == "none" else (),  # the launch alone sends messages, not the nodes
     )
     bad = _tell(examine(needs)) if address == "none" else _tell_nodes(needs, address, timeout_s)

@@ -1,6 +1,8 @@
 """The command line of python -m sweeps.submit."""
 
+import contextlib
 import logging
+import re
 import shlex
 import sys
 import time
@@ -27,8 +29,25 @@ from sweeps.store import TrialState, open_store
 from sweeps.writable import check_writable
 
 _FOLLOW_S = 1.0
+_FIRST_LOOK_S = 1.0  # after which Slurm has had a look at a new job
+_PRIVATE = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 (not written to)
 _out = click.option("--out", type=GivenPath(), default=Path("runs"), show_default=True, help="Folder of results.")
-_job = click.argument("job", type=int, required=False)
+
+
+class _Job(click.ParamType[tuple[int, int | None]]):
+    """1234, or 1234_5 for a task of an array, as batch systems write them."""
+
+    name = "job"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int | None]:
+        """(job, task); None for all of its tasks."""
+        found = re.fullmatch(r"(\d+)(?:_(\d+))?", str(value), re.ASCII)
+        if found is None:
+            self.fail(f"{value!r} is no job; write 1234, or 1234_5 for a task of an array.", param, ctx)
+        return int(found[1]), None if found[2] is None else int(found[2])
+
+
+_job = click.argument("job", type=_Job(), required=False)
 
 
 @click.group()
@@ -103,11 +122,12 @@ def submit_slurm(
         folder=Path.cwd(),
         logs=folder,
     )
-    check_writable(asked.out)
     tell_plan(asked)
+    _warn_of_private_folder(asked.out)
     if dry_run:
         click.echo(script, nl=False)
         return
+    check_writable(asked.out)
     _submit(asked, script, allocation, folder)
 
 
@@ -134,6 +154,18 @@ def _submit(asked: Asked, script: str, allocation: Allocation, folder: Path) -> 
     click.echo(f"Submitted as job {job}; its script is {kept}")
     click.echo(f"  python -m sweeps.submit status{out}\n  python -m sweeps.submit logs {job} --follow{out}")
     click.echo(f"  python -m sweeps.submit cancel {job}{out}")
+    time.sleep(_FIRST_LOOK_S)
+    with contextlib.suppress(InputError):  # it is submitted, whatever Slurm answers now
+        for reason in {state.reason for state in slurm.states(job)} & slurm.NEVER_STARTS:
+            told = f"Slurm holds it: {reason}. It asks for more than the partition has, which sinfo tells."
+            click.echo(f"{told} Cancel it, and ask for less.", err=True)
+
+
+def _warn_of_private_folder(out: Path) -> None:
+    """Every node has folders of its own under these names, as a rule."""
+    private = next((name for name in _PRIVATE if out.resolve().is_relative_to(name)), None)
+    if private is not None:
+        click.echo(f"{out} lies below {private}, which nodes seldom share: all of them must see OUT.", err=True)
 
 
 def _module_lines(modules: Sequence[str]) -> list[str]:
@@ -185,7 +217,7 @@ def _status_rows(submission: submissions.Submission, found: Sequence[JobState]) 
         return [[submission.job, study, "forgotten by Slurm", "", "", "", ""]]
     return [
         [each.task, study, f"{each.state} ({each.reason})" if each.reason else each.state, each.elapsed,
-         each.restarts + 1, each.nodes, each.exit_code]
+         each.restarts + (each.state != "PENDING"), each.nodes, each.exit_code]
         for each in found
     ]  # fmt: skip
 
@@ -194,14 +226,20 @@ def _status_rows(submission: submissions.Submission, found: Sequence[JobState]) 
 @_job
 @_out
 @debug_option
-def cancel(job: int | None, out: Path) -> None:
+def cancel(job: tuple[int, int | None] | None, out: Path) -> None:
     """End a job (the newest, unless another is named). What its trials have reached stays, and can be gone on with.
 
     Example: python -m sweeps.submit cancel 1234
     """
-    found = submissions.find(out.expanduser().absolute(), job)
-    slurm.cancel(found.job)
-    click.echo(f"Cancelled job {found.job}.")
+    number, task = job or (None, None)
+    found = submissions.find(out.expanduser().absolute(), number)
+    name = found.job if task is None else f"{found.job}_{task}"
+    known = [state for state in slurm.states(found.job) if task is None or state.task == name]
+    if known and all(state.ended for state in known):
+        click.echo(f"Job {name} has ended already: {', '.join(dict.fromkeys(state.state for state in known))}.")
+        return
+    slurm.cancel(str(name))
+    click.echo(f"Cancelled job {name}.")
 
 
 @cli.command()
@@ -209,26 +247,44 @@ def cancel(job: int | None, out: Path) -> None:
 @_out
 @click.option("--follow", is_flag=True, help="Go on until the job has ended.")
 @debug_option
-def logs(job: int | None, out: Path, follow: bool) -> None:
+def logs(job: tuple[int, int | None] | None, out: Path, follow: bool) -> None:
     """Print what a job has written (the newest job, unless another is named).
 
     Example: python -m sweeps.submit logs 1234 --follow
     """
     out = out.expanduser().absolute()
-    found = submissions.find(out, job)
+    number, task = job or (None, None)
+    found = submissions.find(out, number)
     shown: dict[Path, int] = {}
+    last: Path | None = None
     while True:
         ended = all(state.ended for state in slurm.states(found.job)) if follow else True
-        for file in submissions.logs(out, found):
+        files = submissions.logs(out, found, task)
+        for file in files:
             with file.open(errors="replace") as text:
                 text.seek(shown.get(file, 0))
-                click.echo(text.read(), nl=False)
+                news = text.read()
                 shown[file] = text.tell()
+            if news and len(files) > 1 and file != last:
+                click.echo(f"==> {file.name}")
+            last = file if news else last
+            click.echo(news, nl=False)
         if ended:
             break
         time.sleep(_FOLLOW_S)
     if not shown:
-        click.echo(f"Job {found.job} has written nothing yet.", err=True)
+        click.echo(_silence(found, submissions.jobs_folder(out)), err=True)
+
+
+def _silence(found: submissions.Submission, folder: Path) -> str:
+    """What there is to say of a job that has written nothing."""
+    states: Sequence[JobState] = ()
+    with contextlib.suppress(InputError):  # no Slurm here
+        states = slurm.states(found.job)
+    if not states or not all(state.ended for state in states):
+        return f"Job {found.job} has written nothing yet."
+    told = ", ".join(dict.fromkeys(f"{state.state} {state.reason}".strip() for state in states))
+    return f"Job {found.job} has ended ({told}) and wrote nothing. Could its nodes write to {folder}?"
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -36,6 +36,7 @@ def needs(tmp_path: Path) -> Needs:
         config=TrialConfig(protocols=("fid/gen600-test600-digits",)),
         storage=None,
         gpus=0,
+        prepare="python -m sweeps.launch prepare robustness",
     )
 
 
@@ -94,9 +95,12 @@ def test_missing_gpus_are_counted(needs: Needs) -> None:
 def test_data_that_were_not_prepared_or_were_altered_are_found(needs: Needs, tmp_path: Path) -> None:
     empty = dataclasses.replace(needs, run=RunOptions(cache_dir=tmp_path / "other"))
     found = looked(empty, "data and weights")
+    assert found.state == "good"
+    assert "the first launch prepares it" in found.told
+    found = looked(dataclasses.replace(empty, config=needs.config.replace(dataset="cifar10")), "data and weights")
     assert found.state == "bad"
-    assert "digits is not prepared in" in found.told
-    assert "python -m sweeps.launch prepare" in found.advice
+    assert "cifar10 is not prepared in" in found.told
+    assert found.advice.endswith(needs.prepare)
     assert not list((tmp_path / "other").glob("datasets/*"))
     images = next((tmp_path / "cache").glob("datasets/*/train-images.npy"))
     content = bytearray(images.read_bytes())

@@ -76,6 +76,7 @@ def needs(tmp_path: Path, prepared: Path) -> Needs:
         run=RunOptions(cache_dir=prepared),
         config=TrialConfig(protocols=("fid/gen600-test600-digits",)),
         gpus=0,
+        prepare="python -m sweeps.launch prepare robustness",
     )
 
 

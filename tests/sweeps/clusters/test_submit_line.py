@@ -43,7 +43,8 @@ def test_a_dry_run_prints_the_script_alone_and_what_would_run_beside_it(line: Li
         (["status"], ["nothing was submitted from"]),
         (["cancel", "7"], ["nothing was submitted from"]),
         (["logs"], ["nothing was submitted from"]),
-        (["cancel", "seven"], ["seven"]),
+        (["cancel", "seven"], ["'seven' is no job", "1234_5"]),
+        (["logs", "7_1_2"], ["'7_1_2' is no job"]),
     ],
 )
 def test_mistakes_are_told_in_a_line_or_two(line: Line, arguments: list[str], parts: list[str]) -> None:
@@ -103,6 +104,20 @@ def test_an_unknown_job_is_told_with_those_there_are(line: Line, tmp_path: Path)
     for name in ("n-41.log", "n-41_3.log", "n-411.log", "other-41.log"):
         (tmp_path / "runs" / "slurm" / name).touch()
     assert [file.name for file in submissions.logs(tmp_path / "runs", known)] == ["n-41.log", "n-41_3.log"]
+    assert [file.name for file in submissions.logs(tmp_path / "runs", known, 3)] == ["n-41_3.log"]
+    (tmp_path / "runs" / "slurm" / "n-41_3.log").write_text("of task 3\n")
+    assert line("logs", "41_3")[1] == "of task 3\n"
+    assert line("logs", "41")[1] == "==> n-41_3.log\nof task 3\n"
     for file in submissions.logs(tmp_path / "runs", known):
         file.unlink()
     assert line("logs", "41")[2] == "Job 41 has written nothing yet.\n"
+
+
+def test_a_dry_run_leaves_nothing_behind_and_warns_of_folders_that_nodes_do_not_share(
+    line: Line, tmp_path: Path
+) -> None:
+    code, _, err = line("slurm", "robustness", "--methods", "sn", "--settings", "C", "--dry-run")
+    assert code == 0
+    assert not (tmp_path / "runs").exists()
+    shared = not any(tmp_path.resolve().is_relative_to(name) for name in ("/tmp", "/var/tmp", "/dev/shm"))
+    assert ("which nodes seldom share" in err) == (not shared)
