@@ -1,9 +1,11 @@
 """What a trial needs before it begins: names that exist, images, extractors and references."""
 
+from pathlib import Path
+
 import torch
 
 from sngan.config import TrialConfig
-from sngan.datasets import DATASETS, Dataset, find_dataset, is_user_set, measured_digest, open_dataset
+from sngan.datasets import DATASETS, Dataset, DatasetEntry, find_dataset, is_user_set, measured_digest, open_dataset
 from sngan.devices import check_device, check_precision, named_device, set_up_torch
 from sngan.errors import InputError
 from sngan.metrics.evaluator import cached_evaluator
@@ -15,22 +17,32 @@ from sngan.results import RunOptions
 from sngan.state import TrainState
 
 
-def check_names(config: TrialConfig, device: str) -> None:
+def check_names(config: TrialConfig, device: str, cache_dir: Path) -> None:
     """Raise InputError for a data set, architecture, protocol or device that does not exist, for a width factor that
-    does not suit the architecture, and for a data set of the catalog that does not suit the trial or its protocols.
-    Opens nothing.
+    does not suit the architecture, and for a data set that does not suit the trial or its protocols: one of the
+    catalog, or a user's that is prepared in `cache_dir`. Reads no image.
     """
     architecture = ARCHITECTURES[config.architecture]
     architecture.widths(config.width_factor)
     protocols = [parse(name) for name in config.protocols]
-    if not is_user_set(config.dataset):
-        entry = DATASETS[config.dataset]
-        architecture.check(entry.image_size)
-        condition_of(config, entry.num_classes)
-        check_splits(protocols, entry.name, entry.num_images)
+    data = _dataset_of(config.dataset, cache_dir)
+    if data is not None:
+        architecture.check(data.image_size)
+        condition_of(config, data.num_classes)
+        check_splits(protocols, data.name, data.num_images)
     check_conditional(protocols, conditional=config.conditioning != "none")
     if device != "auto":
         check_precision(config.precision, named_device(device))
+
+
+def _dataset_of(name: str, cache_dir: Path) -> DatasetEntry | Dataset | None:
+    """What is known of a data set without opening its images; None of a user's that is not in `cache_dir`."""
+    if not is_user_set(name):
+        return DATASETS[name]
+    try:
+        return find_dataset(name, cache_dir)
+    except InputError:
+        return None  # who trains on it will be told
 
 
 def describe_inputs(config: TrialConfig, options: RunOptions) -> dict[str, str]:

@@ -70,7 +70,7 @@ def train(
         cache_dir=cache_dir, storage_dir=out, device=device, num_threads=threads, data_dir=data_dir,
         inception_weights=inception_weights,
     )  # fmt: skip
-    check_names(config, device)
+    check_names(config, device, cache_dir)
     check_device(device)
     open_with_bar(config.dataset, cache_dir, data_dir)
     _announce(config, by_hand, "its config" if file else f"{method_name} at setting {setting_name}")

@@ -46,6 +46,11 @@ class Dataset:
     num_classes: int | None
     splits: Mapping[str, ImageSplit]
 
+    @property
+    def num_images(self) -> Mapping[str, int]:
+        """Split -> its images."""
+        return {name: len(split) for name, split in self.splits.items()}
+
     def split(self, name: str) -> ImageSplit:
         """The split called `name`, or an InputError that says which there are."""
         if name not in self.splits:

@@ -80,9 +80,10 @@ class Architecture(ABC):
         """Raise an InputError when the architecture is not made for images of this size."""
         if image_size not in self.image_sizes:
             allowed = ", ".join(map(str, self.image_sizes))
+            others = [name for name, other in ARCHITECTURES.items() if image_size in other.image_sizes]
             raise InputError(
                 f"architecture {self.name!r} takes images of {allowed} pixels, not {image_size}.\n"
-                f"Known architectures: {', '.join(ARCHITECTURES)}."
+                f"Architectures for {image_size} pixels: {', '.join(others) or 'none'}."
             )
 
 

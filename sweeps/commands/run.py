@@ -166,7 +166,7 @@ def _run(
     )
     # Seeds make no difference to what is checked.
     for config in dict.fromkeys(t.config.with_seed(0) for t in trials) if searches is None else searches.examples:
-        check_names(config, str(rest["device"]))
+        check_names(config, str(rest["device"]), rest["cache_dir"])
     if mlflow and no_mlflow:
         raise InputError("--mlflow and --no-mlflow exclude each other.")
     if mlflow:

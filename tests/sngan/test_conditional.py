@@ -340,6 +340,6 @@ def test_training_images_without_labels_are_refused_before_training(
     entry = dataclasses.replace(DATASETS["digits"], num_classes=None)
     monkeypatch.setitem(DATASETS._entries, "digits", entry)
     with pytest.raises(InputError, match="have no labels"):
-        check_names(tiny.replace(conditioning="concat"), "cpu")
+        check_names(tiny.replace(conditioning="concat"), "cpu", options.cache_dir)
     with pytest.raises(InputError, match="auxiliary-classifier, concat, none, projection"):
         TrialConfig.from_dict({"conditioning": "acgan"})

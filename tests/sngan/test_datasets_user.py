@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from sngan.config import TrialConfig
 from sngan.datasets import Dataset, open_dataset, prepare_images
 from sngan.datasets.cache import measured_digest
 from sngan.datasets.pixels import square
 from sngan.errors import InputError
+from sngan.inputs import check_names
 
 
 def noise(number: int, *shape: int) -> np.ndarray:
@@ -76,6 +78,21 @@ def test_the_name_is_the_content_and_opens_it_again(tmp_path: Path, prepare) -> 
     assert prepare(tmp_path / "one", image_size=8).name != dataset.name
     folders = [path.name for path in (tmp_path / "cache" / "datasets").iterdir() if path.is_dir()]
     assert len(folders) == 2
+
+
+def test_what_suits_no_trial_is_refused_before_an_image_is_read(tmp_path: Path, prepare) -> None:
+    for number in range(4):
+        save(tmp_path / "mine" / f"{number}.png", noise(number, 8, 8, 3))
+    dataset = prepare(tmp_path / "mine", image_size=8)
+    config = TrialConfig(dataset=dataset.name, architecture="small-cnn", protocols=("fid/gen100-train5-digits",))
+    cache_dir = tmp_path / "cache"
+    with pytest.raises(InputError, match=r"needs 5 real images, but split 'train' .* has 4"):
+        check_names(config, "cpu", cache_dir)
+    with pytest.raises(InputError, match="unknown split"):
+        check_names(config.replace(protocols=("fid/gen100-test2-digits",)), "cpu", cache_dir)
+    with pytest.raises(InputError, match=f"not {dataset.image_size}"):
+        check_names(config.replace(architecture="resnet-128", protocols=()), "cpu", cache_dir)
+    check_names(config, "cpu", tmp_path / "elsewhere")  # on another machine it may be there
 
 
 def test_subfolders_are_classes_and_train_and_test_are_splits(tmp_path: Path, prepare) -> None:

@@ -1,5 +1,7 @@
 """Networks: sizes as published, ranges, refusals, independence of images."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -56,12 +58,12 @@ def test_width_factor_multiplies_input_and_output_of_the_seventh_convolution(fac
 )
 def test_a_width_factor_that_cannot_be_is_refused(factor: float, expected: str) -> None:
     with pytest.raises(InputError, match=expected):
-        check_names(TrialConfig(architecture="standard-cnn", width_factor=factor), "cpu")
+        check_names(TrialConfig(architecture="standard-cnn", width_factor=factor), "cpu", Path("none"))
 
 
 def test_a_data_set_of_another_size_is_refused_before_anything_is_opened() -> None:
     with pytest.raises(InputError, match="32, 48, 64 pixels, not 8"):
-        check_names(TrialConfig(architecture="standard-cnn"), "cpu")
+        check_names(TrialConfig(architecture="standard-cnn"), "cpu", Path("none"))
 
 
 def test_another_image_size_is_refused_with_the_allowed_ones() -> None:
