@@ -209,6 +209,8 @@ def _run_started(
     # share of a GPU, and may stand on a machine without one.
     inputs = describe_inputs(missing[0].config, dataclasses.replace(sweep.engine.run, device="cpu"))
     _refuse_other_inputs(sweep, store, inputs)
+    if started is not None and sweep.engine.address != "none":
+        started.wait()  # a cluster that does not answer leaves no plan behind; a Ray of our own may start meanwhile
     store.register(*sweep.key, describe(sweep.study, sweep.preset), sweep.trials)
     if rounds is not None:
         rounds.remember()

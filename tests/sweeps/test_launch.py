@@ -403,3 +403,14 @@ def test_mlflow_that_cannot_be_reached_costs_a_warning(
     with open_store(database_url(tmp_path), create=False) as store:
         assert set(store.states("robustness", LABEL).values()) == {TrialState.COMPLETED}
     assert "secret" not in (reporting.report_folder(tmp_path, VARIED, PRESET) / "index.html").read_text()
+
+
+def test_a_cluster_that_does_not_answer_leaves_no_plan_behind(line: Line, tmp_path: Path) -> None:
+    code, _, err = line("robustness", *SET, "--methods", "sn", "--settings", "C", "--out", tmp_path / "runs",
+                        "--address", "127.0.0.1:9", "--no-mlflow")  # fmt: skip
+    assert code == 2
+    assert "no Ray cluster answers at 127.0.0.1:9" in err
+    assert "RAY_AUTH_MODE" not in err
+    code, _, err = line("status", "robustness", *SET, "--out", tmp_path / "runs")
+    assert code == 2
+    assert "never launched here" in err
