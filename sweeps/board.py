@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import pandas as pd
 
-from sngan.methods import METHODS
+from sngan.methods import METHODS, SETTINGS
 from sngan.metrics.protocols import parse
 from sngan.results import Evaluation, Outcome
 from sweeps.spaces import place_of
@@ -101,6 +101,7 @@ class Board:
         self.to_come = to_come
         self.clock = clock
         self.places: dict[tuple[str, str], list[str]] = {}
+        self._ordered: tuple[int, tuple[list[str], list[str]]] = (0, ([], []))
         self.searches: set[str] = set()
         self.statuses: dict[str, TrialStatus] = {}
         expected = expected_s or {}
@@ -121,9 +122,7 @@ class Board:
     def of_store(cls, trials: pd.DataFrame, values: Mapping[str, float], headline: str) -> Self:
         """The board of a stored sweep, from ResultStore.trials() and newest_values()."""
         board = cls((), headline)
-        place = {name: number for number, name in enumerate(METHODS.ordered(trials["method"]))}
-        rows = sorted(trials.to_dict("records"), key=lambda row: place[str(row["method"])])
-        for row in rows:
+        for row in trials.to_dict("records"):
             digest = str(row["digest"])
             board._stand(str(row["method"]), str(row["setting"]), digest)
             board.statuses[digest] = TrialStatus(
@@ -169,13 +168,19 @@ class Board:
 
     @property
     def methods(self) -> list[str]:
-        """Methods in the order of the plan."""
-        return list(dict.fromkeys(method for method, _ in self.places))
+        """Methods in the catalog's order, as figures have them."""
+        return self._axes()[0]
 
     @property
     def settings(self) -> list[str]:
-        """Settings in the order of the plan."""
-        return list(dict.fromkeys(setting for _, setting in self.places))
+        """Settings in the catalog's order, as figures have them."""
+        return self._axes()[1]
+
+    def _axes(self) -> tuple[list[str], list[str]]:
+        if self._ordered[0] != len(self.places):  # places are added, never removed
+            methods, settings = ({place[axis] for place in self.places} for axis in (0, 1))
+            self._ordered = len(self.places), ([*METHODS.ordered(methods)], [*SETTINGS.ordered(settings)])
+        return self._ordered[1]
 
     def counts(self) -> dict[str, int]:
         """State -> number of trials, every state present."""

@@ -53,6 +53,16 @@ def diverge(board: Board, trial: PlannedTrial, update: int = 500, spent_s: float
     board.finish(trial, ended(spent_s, "diverged", update))
 
 
+def test_methods_and_settings_stand_in_the_order_of_figures_whenever_they_were_added() -> None:
+    settings = ["D(n_dis=10)", "D(n_dis=2)", "A"]
+    board = Board(planned(methods=["sn", "none"], settings=settings, seeds=1), HEADLINE)
+    assert board.methods == ["none", "sn"]
+    assert board.settings == ["A", "D(n_dis=2)", "D(n_dis=10)"]
+    board.expect(planned(methods=["wgan-gp"], settings=["C"], seeds=1), {}, to_come=0)
+    assert board.methods == ["none", "wgan-gp", "sn"]
+    assert board.settings == ["A", "C", "D(n_dis=2)", "D(n_dis=10)"]
+
+
 def test_nothing_is_known_before_the_first_evaluation() -> None:
     trials = planned(methods=["sn"], settings=["A"], seeds=4)
     board = Board(trials, HEADLINE, slots=2, clock=Clock())
