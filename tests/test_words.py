@@ -229,9 +229,18 @@ def test_citation_is_of_this_version() -> None:
     assert {"cff-version", "message", "title", "authors"} <= set(citation)
 
 
-@pytest.mark.parametrize("package", ["sngan.plugins", "sweeps.statistics", "dashboards.figures.base"])
-def test_reference_is_made_of_docstrings_and_asks_no_network(package: str, tmp_path: Path) -> None:
-    line = [sys.executable, "-m", "pdoc", "--docformat", "numpy", "--no-show-source", "-o", str(tmp_path), package]
+def test_reference_is_made_of_docstrings_and_asks_no_network(tmp_path: Path) -> None:
+    line = [
+        sys.executable,
+        "-m",
+        "pdoc",
+        "--docformat",
+        "numpy",
+        "--no-show-source",
+        "-o",
+        str(tmp_path),
+        "sngan.plugins",
+    ]
     subprocess.run(line, check=True, cwd=ROOT, capture_output=True, timeout=100)
     pages = [file.read_text() for file in tmp_path.rglob("*.html")]
     assert any("docstring" in page for page in pages)

@@ -54,11 +54,12 @@ class MetricBySettingData(FigureData):
 class MetricBySetting(Figure[MetricBySettingData]):
     """One panel per method, one column per setting.
 
-    metric : "" for the preset's headline, else the metric's name. most_runs : of more, the first seeds alone are drawn.
+    metric : "" for the preset's headline, else the metric's name. most_runs : of more, the first seeds alone are drawn;
+    None for as many as other figures draw.
     """
 
     metric: str = ""
-    most_runs: int = 1_500
+    most_runs: int | None = None
 
     def prepare(self, frames: StudyFrames) -> MetricBySettingData:
         """The final score of every trial, and the cells' medians with diverged seeds counted as worst."""
@@ -68,7 +69,7 @@ class MetricBySetting(Figure[MetricBySettingData]):
         label = metric_label(table.metric)
         values = [*table.values.ravel(), *([] if table.floor is None else [table.floor])]
         axis = score_axis(values, lower_is_better=table.lower_is_better)
-        shown = shown_seeds(table, self.most_runs)
+        shown = shown_seeds(table) if self.most_runs is None else shown_seeds(table, self.most_runs)
         runs = pd.DataFrame(_runs(table.of_seeds(np.arange(len(table.seeds)) < shown), axis))
         return MetricBySettingData(
             seeds=seeds_sentence(table) + sample_sentence(table, shown),

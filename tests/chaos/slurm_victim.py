@@ -99,4 +99,4 @@ class SlurmVictim(Victim):
     def close(self) -> None:
         """End whatever is left."""
         if self._job is not None:
-            slurm.cancel(self._job)
+            slurm.cancel(str(self._job))

@@ -70,7 +70,7 @@ def submit(out: Path, shared: Path) -> Iterator[Submit]:
 
     yield submit_study
     for job in jobs:
-        slurm.cancel(job)
+        slurm.cancel(str(job))
         wait_for(lambda job=job: all(state.ended for state in slurm.states(job)), "the end of a job")  # type: ignore[misc]
 
 
