@@ -126,8 +126,9 @@ def _gpus(wanted: int) -> Finding:
             what="GPUs", state="good", told=f"{there} ({names})" if there else "none, and none are asked for"
         )
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "not set")
-    asked = "Ask the batch system for GPUs" if visible in ("", "not set") else "Is this a PyTorch for CUDA"
-    advice = f"CUDA_VISIBLE_DEVICES is {visible}. {asked}? Does nvidia-smi see them?"
+    advice = f"CUDA_VISIBLE_DEVICES is {visible}. Look at nvidia-smi"
+    given = visible not in ("", "not set")
+    advice += ", and whether this PyTorch is one for CUDA." if given else ", and ask the batch system for GPUs."
     return Finding(what="GPUs", state="bad", told=f"torch sees {there} of {wanted} ({names})", advice=advice)
 
 

@@ -25,7 +25,12 @@ def is_made_at_first_use(name: str, cache_dir: Path) -> bool:
     """Whether a data set is not prepared in `cache_dir`, and can be with nothing to fetch."""
     if name not in DATASETS or DATASETS[name].download_mb != 0:
         return False
-    return not is_prepared(datasets_dir(cache_dir) / f"{name}-{DATASETS[name].version}")
+    return not is_prepared(_folder(DATASETS[name], cache_dir))
+
+
+def _folder(entry: DatasetEntry, cache_dir: Path) -> Path:
+    """Where a data set of the catalog is prepared."""
+    return datasets_dir(cache_dir) / f"{entry.name}-{entry.version}"
 
 
 def open_dataset(
@@ -51,7 +56,7 @@ def find_dataset(name: str, cache_dir: Path) -> Dataset:
     if is_user_set(name):
         return _open_user_set(name, cache_dir)
     entry = DATASETS[name]
-    folder = datasets_dir(cache_dir) / f"{entry.name}-{entry.version}"
+    folder = _folder(entry, cache_dir)
     if not is_prepared(folder):
         raise InputError(f"data set {name} is not prepared in {cache_dir}.")
     return open_prepared(folder)
@@ -61,7 +66,7 @@ def open_entry(
     entry: DatasetEntry, *, cache_dir: Path, data_dir: Path | None = None, progress: Progress | None = None
 ) -> Dataset:
     """The data set of an entry, as `open_dataset` opens those of the catalog."""
-    folder = datasets_dir(cache_dir) / f"{entry.name}-{entry.version}"
+    folder = _folder(entry, cache_dir)
     if not is_prepared(folder):
         with preparing(cache_dir, folder.name):
             if not is_prepared(folder):  # else another process has prepared it while this one waited
