@@ -96,7 +96,8 @@ def _fit(
         digests,
         _pack_size(len(digests), options),
         relay.claims,
-        room=lambda: _room(resources, options),
+        num_places=lambda: _num_places(resources),
+        most=None if options.max_concurrent is None else max(1, options.max_concurrent // options.trials_per_gpu),
         ended_elsewhere=relay.on_elsewhere,
     )
     train = tune.with_parameters(
@@ -110,7 +111,7 @@ def _fit(
     for name in ("ray.tune", "ray.train", "ray.air"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     tuner = tune.Tuner(
-        tune.with_resources(train, resources),
+        tune.with_resources(train, lambda config: _resources_at(config["place"], resources)),
         tune_config=tune.TuneConfig(
             search_alg=relay.queue,
             num_samples=-1,
@@ -149,13 +150,11 @@ def _pack_size(num_trials: int, options: EngineOptions) -> int:
     return min(options.trials_per_gpu, math.ceil(num_trials / gpus), options.max_concurrent or num_trials)
 
 
-def _room(resources: Mapping[str, float], options: EngineOptions) -> int:
-    """Packs that run at the same time on the machines that are there now, and one that waits for the next place."""
-    if options.max_concurrent is not None:
-        return max(1, options.max_concurrent // options.trials_per_gpu)
+def _num_places(resources: Mapping[str, float]) -> int:
+    """Packs that run at the same time on the machines that are there now."""
     asked = {name.upper(): amount for name, amount in resources.items() if amount}
     fits = (min(int(node.get(name, 0.0) / amount + _ROUNDING) for name, amount in asked.items()) for node in _nodes())
-    return sum(fits) + 1
+    return sum(fits)
 
 
 def _trial_folder(trial: Any) -> str:
@@ -166,6 +165,13 @@ def _resources(options: EngineOptions) -> dict[str, float]:
     """{"cpu": ..., "gpu": ...} of a trial. InputError where no machine has as much: Tune would wait for ever."""
     gpus = gpus_where_there_are(options, [(node.get("CPU", 0.0), node.get("GPU", 0.0)) for node in _nodes()])
     return {"cpu": options.cpus_per_trial, "gpu": gpus}
+
+
+def _resources_at(place: int, resources: Mapping[str, float]) -> tune.PlacementGroupFactory:
+    """What a pack at a place of the queue asks for: a few bytes of memory tell it from the others'."""
+    told_apart = {"memory": place + 1.0} if all("memory" in node for node in _nodes()) else {}
+    asked = {name.upper(): amount for name, amount in resources.items()}
+    return tune.PlacementGroupFactory([{**asked, **told_apart}])
 
 
 def _nodes() -> list[Mapping[str, float]]:
@@ -254,6 +260,8 @@ class _Relay(tune.Callback):  # type: ignore[misc]  # Ray has no types
         if failed and planned.digest in self.finished:  # the pack was tried again, in vain
             return
         if "attempt" in result:
+            if self.queue is not None:
+                self.queue.on_begin(trial.trial_id)
             self._tell(self._listener.on_start, planned, Attempt(**result["attempt"]))
         elif "evaluation" in result:
             self._tell(self._listener.on_evaluation, planned, Evaluation.from_dict(result["evaluation"]))

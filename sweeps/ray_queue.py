@@ -4,6 +4,7 @@ Trials that are claimed as late as that are shared between the launches of a stu
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -15,13 +16,19 @@ from ray.tune.search import Searcher
 from sweeps.engine_interface import Claims
 
 _ASK_AGAIN_S = 2.0  # of trials that others run
+_SHORT_S = 300.0  # a pack that no other launch misses much
 
 
 class PackQueue(Searcher):  # type: ignore[misc]  # Ray has no types
     """Packs of `size` trials, in their order; nothing while there is no room, and the end when all trials have ended.
 
-    room : how many packs may run or wait for their place now. ended_elsewhere : told the trials that other launches
-    have brought to their end.
+    num_places : how many packs can run at the same time now. most : how many may. ended_elsewhere : told the trials
+    that other launches have brought to their end.
+
+    A new process imports PyTorch, 5 s of CPU. Tune gives the process of a pack that ends to one that waits for the
+    same resources, be it one whose own process is about to start, which is then ended. Where none waits it keeps one
+    process. So each place asks for resources of its own ("place" in the config), and a pack may wait behind one whose
+    process is at work. They do where packs are short, since what waits here could run elsewhere.
     """
 
     def __init__(
@@ -30,13 +37,17 @@ class PackQueue(Searcher):  # type: ignore[misc]  # Ray has no types
         size: int,
         claims: Claims,
         *,
-        room: Callable[[], int],
+        num_places: Callable[[], int],
+        most: int | None = None,
         ended_elsewhere: Callable[[Mapping[str, str]], None],
     ) -> None:
         super().__init__()
         self._left = dict.fromkeys(digests)
-        self._size, self._claims, self._room, self._ended_elsewhere = size, claims, room, ended_elsewhere
-        self._live: set[str] = set()
+        self._size, self._claims, self._ended_elsewhere = size, claims, ended_elsewhere
+        self._num_places, self._most = num_places, most
+        self._place_of: dict[str, int] = {}  # of the packs that run or wait
+        self._begun_s: dict[str, float] = {}  # of those that run
+        self._are_short = False
         self._ask_at_s = float("-inf")
         self.error: Exception | None = None
 
@@ -48,7 +59,8 @@ class PackQueue(Searcher):  # type: ignore[misc]  # Ray has no types
         """The next pack as Tune's config, None for later, or Searcher.FINISHED."""
         if not self._left:
             return Searcher.FINISHED
-        if len(self._live) >= self._room() or time.monotonic() < self._ask_at_s:
+        place = self._free_place()
+        if place is None or time.monotonic() < self._ask_at_s:
             return None
         try:
             pack = self._next_pack()
@@ -56,10 +68,23 @@ class PackQueue(Searcher):  # type: ignore[misc]  # Ray has no types
             self.error = error
             return Searcher.FINISHED
         if pack:
-            self._live.add(trial_id)
-            return {"pack": pack}
+            self._place_of[trial_id] = place
+            return {"pack": pack, "place": place}
         self._ask_at_s = time.monotonic() + _ASK_AGAIN_S
         return None if self._left else Searcher.FINISHED
+
+    def _free_place(self) -> int | None:
+        """Where the next pack may run, or wait for one to end; None where there is no room."""
+        if self._most is not None and len(self._place_of) >= self._most:
+            return None
+        num_places, taken = self._num_places(), Counter(self._place_of.values())
+        for place in range(num_places):
+            if not taken[place]:
+                return place
+        if not self._are_short:
+            return None
+        at_work = {self._place_of[trial_id] for trial_id in self._begun_s}
+        return next((place for place in range(num_places) if taken[place] == 1 and place in at_work), None)
 
     def _next_pack(self) -> list[str]:
         pack = self._claims.take(list(self._left), self._size)
@@ -73,9 +98,16 @@ class PackQueue(Searcher):  # type: ignore[misc]  # Ray has no types
                 self._ended_elsewhere(ended)
         return pack
 
+    def on_begin(self, trial_id: str) -> None:
+        """The process of a pack is at work."""
+        if trial_id in self._place_of:
+            self._begun_s[trial_id] = time.monotonic()
+
     def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
         """There is room again."""
-        self._live.discard(trial_id)
+        self._place_of.pop(trial_id, None)
+        if trial_id in self._begun_s:
+            self._are_short = time.monotonic() - self._begun_s.pop(trial_id) < _SHORT_S
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing: the store remembers."""
