@@ -26,7 +26,7 @@ def decode(cls: type[T], data: Mapping[str, Any], where: str) -> T:
     known = field_types(cls)
     for key in data:
         if key not in known:
-            raise unknown(f"key in {where}", key, known)
+            raise unknown(f"{where} key", key, known)
     values = {key: coerce(known[key], value, f"{where}.{key}") for key, value in data.items()}
     try:
         return cls(**values)

@@ -60,17 +60,17 @@ class EngineOptions:
         """Refuse what no machine can give. Raises InputError."""
         if self.engine not in ENGINES:
             raise unknown("engine", self.engine, ENGINES)
-        require(0 < self.cpus_per_trial <= 1024, "cpus per trial", self.cpus_per_trial, "above 0, up to 1024")
+        require(0 < self.cpus_per_trial <= 1024, "--cpus-per-trial", self.cpus_per_trial, "above 0, up to 1024")
         gpus = self.gpus_per_trial or 0.0
         whole_or_part = 0 <= gpus <= 1 or float(gpus).is_integer()
-        require(whole_or_part and 0 <= gpus <= 64, "GPUs per trial", gpus, "0 to 1, or a whole number up to 64")
-        require(1 <= self.trials_per_gpu <= 256, "trials per GPU", self.trials_per_gpu, "1 to 256")
+        require(whole_or_part and 0 <= gpus <= 64, "--gpus-per-trial", gpus, "0 to 1, or a whole number up to 64")
+        require(1 <= self.trials_per_gpu <= 256, "--trials-per-gpu", self.trials_per_gpu, "1 to 256")
         if self.trials_per_gpu > 1 and (self.gpus_per_trial is not None or self.engine != "ray"):
             other = "--gpus-per-trial" if self.engine == "ray" else f"--engine {self.engine}"
             raise InputError(f"--trials-per-gpu has trials share a whole GPU in one process of Ray; leave out {other}.")
         concurrent = 1 if self.max_concurrent is None else self.max_concurrent
-        require(concurrent >= 1, "max concurrent", concurrent, "1 or more")
-        require(self.max_failures >= 0, "max failures", self.max_failures, "0 or more")
+        require(concurrent >= 1, "--max-concurrent", concurrent, "1 or more")
+        require(self.max_failures >= 0, "--max-failures", self.max_failures, "0 or more")
         if self.storage is not None:
             check_url(self.storage)
 

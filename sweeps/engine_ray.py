@@ -33,7 +33,7 @@ from sweeps.engine_interface import (
     RunTrial,
     gpus_where_there_are,
 )
-from sweeps.ray_cluster import Cluster, tell_of_waiting
+from sweeps.ray_cluster import Cluster, may_grow, tell_of_waiting
 from sweeps.ray_queue import PackQueue
 from sweeps.ray_worker import train_pack
 from sweeps.signals import STOP_SIGNALS, interrupt, signals_handled
@@ -98,6 +98,7 @@ def _fit(
         relay.claims,
         num_places=lambda: _num_places(resources),
         most=None if options.max_concurrent is None else max(1, options.max_concurrent // options.trials_per_gpu),
+        grows=may_grow(options),
         ended_elsewhere=relay.on_elsewhere,
     )
     train = tune.with_parameters(

@@ -17,7 +17,18 @@ from rich.text import Text
 
 from sngan.results import Evaluation, Outcome
 from sweeps.board import Board
-from sweeps.progress_tables import STYLES, counts_line, header, legend, matrix, terminal, trial_name
+from sweeps.progress_tables import (
+    STYLES,
+    counts_line,
+    header,
+    legend,
+    matrix,
+    show,
+    status_view,
+    terminal,
+    trial_name,
+    view_width,
+)
 from sweeps.study import PlannedTrial
 from sweeps.wording import counted, duration, short_number
 
@@ -30,8 +41,8 @@ class View:
     """The live view: a context manager around a run of the engine, and a listener of it.
 
     On a terminal it draws the matrix in place, with the last events below; log messages go above it.
-    Elsewhere it writes one line per finished trial, and one line in `_LINE_EVERY_S` otherwise. Pickling keeps
-    only the data.
+    Elsewhere it writes one line per finished trial, one line in `_LINE_EVERY_S` otherwise, and the matrix at the end.
+    Pickling keeps only the data.
 
     Parameters
     ----------
@@ -96,7 +107,10 @@ class View:
         self._ended = True
         live, self._live = self._live, None
         if live is not None:
-            live.stop()
+            live.stop()  # its last picture stays
+        elif self._console is not None and self._heard:
+            self._console.print()
+            show(status_view(self.board, self.title, width=view_width(self._console)), console=self._console)
         if self._log is not None:
             self._log.remove()
             self._log = None

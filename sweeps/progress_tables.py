@@ -139,7 +139,9 @@ def status_view(board: Board, title: str, *, width: int) -> Group:
 
 
 def verdict_table(verdicts: Sequence[Verdict], *, width: int) -> Group:
-    """Claim, verdict, effect with its interval, adjusted p, seeds used (and needed to decide); below each, why."""
+    """Claim, verdict, effect with its interval, adjusted p, seeds used (and needed to decide); below each, why: in a
+    sentence where nothing was measured.
+    """
     rows = [("claim", "verdict", "effect [interval]", "adjusted p", "seeds (needed)")]
     rows += [
         (
@@ -161,7 +163,8 @@ def verdict_table(verdicts: Sequence[Verdict], *, width: int) -> Group:
         line = Text.assemble(f"{claim:{widths[0]}}  ", named, f"  {effect:{widths[2]}}  {p_value:{widths[3]}}  {seeds}")
         line.no_wrap, line.overflow = True, "ellipsis"
         level = f" ({level_text(verdict.level)} interval)" if verdict.level else ""
-        why = Padding(Text(verdict.explanation + level, style="dim"), (0, 0, 0, 4), expand=False)
+        told = verdict.explanation if verdict.protocol else verdict.explanation.partition(". ")[0].rstrip(".") + "."
+        why = Padding(Text(told + level, style="dim"), (0, 0, 0, 4), expand=False)
         parts += [line, Constrain(why, min(width, _READABLE))]
     return Group(*parts)
 

@@ -26,6 +26,7 @@ _OBJECT_STORE_BYTES = 100 * 2**20  # results are small; Ray's minimum is 75 MB
 _CONNECT_TIMEOUT_S = 10
 _NODES_TIMEOUT_S = 60
 _STDERR = 2  # a signal handler writes to it directly: sys.stderr may be amid a write of its own
+_NUM_NODES = "SNGAN_RAY_NODES"  # set by a batch job, whose machines are given
 _LONGEST_SOCKET_FOLDER = 40  # characters; Ray adds 60 for its sockets, which end at 107
 
 
@@ -123,7 +124,7 @@ def connect(options: EngineOptions, scratch: Path) -> None:
     if options.address != "none":
         check_address(options.address)
         ray.init(address=options.address, log_to_driver=False, logging_level=logging.ERROR)
-        _wait_for_nodes(int(os.environ.get("SNGAN_RAY_NODES") or 1))
+        _wait_for_nodes(int(os.environ.get(_NUM_NODES) or 1))
         return
     # In a process that had imported Ray before; else Ray would write a token into the home folder.
     os.environ.setdefault("RAY_AUTH_MODE", "disabled")
@@ -144,6 +145,11 @@ def _wait_for_nodes(number: int) -> None:
     deadline_s = time.monotonic() + _NODES_TIMEOUT_S
     while sum(node["Alive"] for node in ray.nodes()) < number and time.monotonic() < deadline_s:
         time.sleep(0.2)
+
+
+def may_grow(options: EngineOptions) -> bool:
+    """Whether machines may come because trials wait for them."""
+    return options.address != "none" and _NUM_NODES not in os.environ
 
 
 def check_address(address: str) -> None:

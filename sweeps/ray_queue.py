@@ -3,6 +3,7 @@
 Trials that are claimed as late as that are shared between the launches of a study as fast as each of them works.
 """
 
+import itertools
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -22,8 +23,9 @@ _SHORT_S = 300.0  # a pack that no other launch misses much
 class PackQueue(Searcher):  # type: ignore[misc]  # Ray has no types
     """Packs of `size` trials, in their order; nothing while there is no room, and the end when all trials have ended.
 
-    num_places : how many packs can run at the same time now. most : how many may. ended_elsewhere : told the trials
-    that other launches have brought to their end.
+    num_places : how many packs can run at the same time now. most : how many may; None: as many as can. Packs for
+    which there is no machine yet are asked for up to `most`, or one where the cluster `grows` with what is asked of it.
+    ended_elsewhere : told the trials that other launches have brought to their end.
 
     A new process imports PyTorch, 5 s of CPU. Tune gives the process of a pack that ends to one that waits for the
     same resources, be it one whose own process is about to start, which is then ended. Where none waits it keeps one
@@ -38,13 +40,14 @@ class PackQueue(Searcher):  # type: ignore[misc]  # Ray has no types
         claims: Claims,
         *,
         num_places: Callable[[], int],
-        most: int | None = None,
+        most: int | None,
+        grows: bool,
         ended_elsewhere: Callable[[Mapping[str, str]], None],
     ) -> None:
         super().__init__()
         self._left = dict.fromkeys(digests)
         self._size, self._claims, self._ended_elsewhere = size, claims, ended_elsewhere
-        self._num_places, self._most = num_places, most
+        self._num_places, self._most, self._grows = num_places, most, grows
         self._place_of: dict[str, int] = {}  # of the packs that run or wait
         self._begun_s: dict[str, float] = {}  # of those that run
         self._are_short = False
@@ -78,13 +81,15 @@ class PackQueue(Searcher):  # type: ignore[misc]  # Ray has no types
         if self._most is not None and len(self._place_of) >= self._most:
             return None
         num_places, taken = self._num_places(), Counter(self._place_of.values())
-        for place in range(num_places):
-            if not taken[place]:
-                return place
-        if not self._are_short:
-            return None
-        at_work = {self._place_of[trial_id] for trial_id in self._begun_s}
-        return next((place for place in range(num_places) if taken[place] == 1 and place in at_work), None)
+        free = next(place for place in itertools.count() if not taken[place])
+        if free < num_places:
+            return free
+        if self._are_short:
+            at_work = {self._place_of[trial_id] for trial_id in self._begun_s}
+            if behind := [place for place in at_work if taken[place] == 1]:
+                return min(behind)
+        asked_for = num_places + self._grows if self._most is None else self._most
+        return free if free < asked_for else None
 
     def _next_pack(self) -> list[str]:
         pack = self._claims.take(list(self._left), self._size)

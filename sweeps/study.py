@@ -113,7 +113,7 @@ def plan(
     """
     num_seeds = preset.seeds if seeds is None else seeds
     if not 1 <= num_seeds <= 10_000:
-        raise InputError(f"seeds is {num_seeds}; allowed: whole numbers from 1 to 10000.")
+        raise InputError(f"--seeds is {num_seeds}; allowed: whole numbers from 1 to 10000.")
     chosen_methods = [METHODS[name] for name in methods or preset.methods]
     named = () if preset.search is not None else settings or preset.settings
     chosen_settings = [SETTINGS[name] for name in named]
@@ -139,7 +139,7 @@ def _allowed(overrides: Mapping[str, Any]) -> Mapping[str, Any]:
     axes = {"alpha", "beta1", "beta2", "n_dis", "loss", "regularizers", "seed"}
     for key in overrides:
         if key not in field_types(TrialConfig):
-            raise unknown("key in config", key, field_types(TrialConfig))
+            raise unknown("config key", key, field_types(TrialConfig))
         if key in axes:
             raise InputError(f"config.{key} is an axis of the study; choose with --methods, --settings, --seeds.")
     return overrides

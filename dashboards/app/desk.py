@@ -1,7 +1,7 @@
 """What every page is made of: its head, choices that stand in its address, figures, tables, downloads."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,17 +13,26 @@ from dashboards.app.markup import rendered
 from dashboards.app.snapshots import Snapshot
 from dashboards.figures import FIGURES, Figure, FigureData, StudyFrames
 from dashboards.figures.rendering import data_uri, encode_png, page_spec, trusted
+from sngan.errors import unknown
 from sngan.metrics.protocols import short_name
 from sweeps.records import StudyRecords
 
 # Drawn as SVG, whose ink is the page's, in light and in dark.
 _EMBEDDING = {"embedOptions": {"renderer": "svg", "actions": False}}
+# Above: at the right of many panels nobody would see it.
+_LEGEND = {"orient": "top", "columns": 6, "columnPadding": 18, "offset": 12}
 
 
 def head(title: str, explanation: str) -> None:
     """The page's title, and what it shows in two sentences."""
     st.title(title, anchor=False)
     st.markdown(explanation)
+
+
+def tell_unknown(kind: str, asked: str | None, allowed: Iterable[str]) -> None:
+    """Say that the address names something that is not there; what is shown instead stands in the address then."""
+    if asked and asked not in (known := list(allowed)):
+        st.toast(plain(unknown(kind, asked, known)), icon=":material/warning:", duration="infinite")
 
 
 _SIGNS = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>$:~&])")
@@ -116,7 +125,8 @@ def draw(drawn: Figure[Any], data: FigureData, *, name: str) -> None:
         spec = page_spec(picture.to_dict(validate=False))
         # The text stands for the picture; a reader of the screen need not go through thousands of marks.
         silent = {**spec["config"].get("mark", {}), "aria": False}
-        spec |= {"usermeta": _EMBEDDING, "config": {**spec["config"], "mark": silent}}
+        legend = {**spec["config"].get("legend", {}), **_LEGEND}
+        spec |= {"usermeta": _EMBEDDING, "config": {**spec["config"], "mark": silent, "legend": legend}}
         with st.container(key=f"chart-{name}"):
             st.vega_lite_chart(spec, theme=None, width="content", alt=data.alt_text)
     st.caption(f"{drawn.marks} {data.seeds}")

@@ -25,12 +25,14 @@ _REFRESH_S = 2.0
 
 def main() -> None:
     """Draw the page that the address names."""
+    titles, asked = [page.title for page in PAGES], st.query_params.get("page")
     with st.sidebar:
-        title = st.radio("Page", [page.title for page in PAGES], key="page", bind="query-params")
+        title = st.radio("Page", titles, key="page", bind="query-params")
     page = next(page for page in PAGES if page.title == title)
     st.set_page_config(page_title=f"{page.title} · GAN robustness", page_icon=_icon(), layout="wide")
     st.html(rendered("style.css.html"))
     desk.head(page.title, page.explanation)
+    desk.tell_unknown("page", asked, titles)
     try:
         snapshot = _snapshot(library())
         if snapshot is not None:
@@ -86,7 +88,8 @@ def _chosen_study(listed: Sequence[Listed]) -> tuple[str, str]:
     tomorrow.
     """
     names = {each.name: each for each in listed}
-    asked = st.query_params.get("study", "")
+    asked = st.query_params.get("study")
+    desk.tell_unknown("study", asked, names)
     index = list(names).index(asked) if asked in names else newest(listed)
     with st.sidebar:
         name = st.selectbox("Study", list(names), index=index)

@@ -163,7 +163,13 @@ def _reason(error: BaseException) -> str:
     """What went wrong, without the place and without a full stop."""
     if isinstance(error, InputError):
         return str(error).removesuffix(".")
-    return f"SyntaxError: {error.msg}" if isinstance(error, SyntaxError) else one_line(error).removesuffix(".")
+    if isinstance(error, SyntaxError):
+        return error.msg if isinstance(error, _ForbiddenImportError) else f"SyntaxError: {error.msg}"
+    return one_line(error).removesuffix(".")
+
+
+class _ForbiddenImportError(SyntaxError):
+    """Python as such is content with the line."""
 
 
 def _refuse_imports(path: Path, tree: ast.Module) -> None:
@@ -177,7 +183,7 @@ def _refuse_imports(path: Path, tree: ast.Module) -> None:
             names = ["." * node.level + (node.module or "")]
         for name in names:
             if name.partition(".")[0] not in _MAY_IMPORT:
-                raise SyntaxError(
+                raise _ForbiddenImportError(
                     f"imports {name!r}; a plugin is one file that may import torch, numpy, scipy, sngan and the "
                     "standard library",
                     (str(path), node.lineno, None, None),

@@ -6,6 +6,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from sngan.fields import require
 TEMPLATES = Path(__file__).parents[2] / "infra" / "slurm"
 CONTAINERS = ("apptainer", "pyxis")
 _COMMAND_TIMEOUT_S = 60
+_PATIENCE_S = 60  # with a script that stops
 _LEAST_RUN_S = 120  # Ray and the first trial take half of it; Slurm may send its signal a minute early
 _OBJECT_STORE_BYTES = 200_000_000  # results are small; /dev/shm is where it lies
 _TIME = re.compile(r"(\d+-)?\d+(:\d{1,2}){0,2}|infinite|unlimited", re.IGNORECASE)
@@ -227,7 +229,9 @@ def sbatch(script: Path) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class JobState:
-    """What Slurm says of a job, or of a task of an array. task : "123" or "123_4". reason : why it waits, or ""."""
+    """What Slurm says of a job, or of a task of an array. task : "123" or "123_4". reason : why it waits, and for the
+    time for which it was told to wait, or "".
+    """
 
     task: str
     state: str
@@ -258,7 +262,8 @@ def _number(task: str) -> tuple[int, ...]:
 
 
 def _from_queue(job: int) -> list[JobState]:
-    fields = ",".join(f"{name}:|" for name in ("JobArrayID", "State", "TimeUsed", "NodeList", "RestartCnt", "Reason"))
+    names = ("JobArrayID", "State", "TimeUsed", "NodeList", "RestartCnt", "Reason", "StartTime")
+    fields = ",".join(f"{name}:|" for name in names)
     try:
         told = run(["squeue", "--noheader", "--array", f"--jobs={job}", f"--Format={fields}", "--states=all"])
     except InputError as error:
@@ -268,9 +273,14 @@ def _from_queue(job: int) -> list[JobState]:
     rows = [line.split("|") for line in told.splitlines()]
     return [
         JobState(task=task, state=state, elapsed=elapsed, nodes=nodes, restarts=int(restarts), exit_code="",
-                 reason="" if reason in ("None", state) else reason)
-        for task, state, elapsed, nodes, restarts, reason, _ in rows
+                 reason=_why(reason, begin) if reason not in ("None", state) else "")
+        for task, state, elapsed, nodes, restarts, reason, begin, _ in rows
     ]  # fmt: skip
+
+
+def _why(reason: str, begin: str) -> str:
+    """Why a job waits, and where Slurm was told so, until when."""
+    return f"{reason} {begin.replace('T', ' ')}" if reason == "BeginTime" else reason
 
 
 def _from_accounts(job: int) -> list[JobState]:
@@ -288,5 +298,24 @@ def _from_accounts(job: int) -> list[JobState]:
 
 
 def cancel(job: str) -> None:
-    """End a job ("123"), or a task of its array ("123_4"), for good, whether it waits or runs."""
-    run(["scancel", job])
+    """End a job ("123"), or a task of its array ("123_4"), for good, whether it waits or runs, and wait for that.
+
+    The script of a running one is asked to stop its launch and Ray; one that does not is killed after a minute.
+    """
+    deadline_s = time.monotonic() + _PATIENCE_S
+    left = _left_of(job)
+    if "PENDING" in left:
+        run(["scancel", "--state=PENDING", job])
+    if left - {"PENDING"}:
+        run(["scancel", "--state=RUNNING", "--batch", "--signal=USR2", job])
+    while _left_of(job):
+        if time.monotonic() > deadline_s:
+            run(["scancel", job])
+            return
+        time.sleep(1.0)
+
+
+def _left_of(job: str) -> set[str]:
+    """States of a job's tasks, or of the one task, that have not ended."""
+    tasks = states(int(job.partition("_")[0]))
+    return {each.state for each in tasks if not each.ended and (each.task == job or each.task.startswith(f"{job}_"))}

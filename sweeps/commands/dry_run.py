@@ -1,9 +1,10 @@
 """What --dry-run says: what would run, and how long it would take."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import click
+from rich.table import Table
 
 from sweeps.commands.options import Place
 from sweeps.costs import CostEstimate, estimate, in_order
@@ -14,6 +15,8 @@ from sweeps.study import PlannedTrial
 from sweeps.sweep import Sweep
 from sweeps.until_decided import Candidates
 from sweeps.wording import counted, duration
+
+_MOST_NAMES = 8
 
 
 def tell_dry_run(sweep: Sweep, place: Place) -> None:
@@ -29,12 +32,8 @@ def tell_dry_run(sweep: Sweep, place: Place) -> None:
         if store is not None and todo:
             estimated = estimate(todo, store.expected_costs(), device=device_kind(sweep.engine))
     missing = [trial for trial in todo if trial.digest in sweep.planned]
-    cells = [
-        [trial.method, trial.setting, trial.seed, _cost_text(estimated, trial)]
-        for trial in in_order(missing, estimated)
-    ]
-    if cells:
-        show(plain_table(("method", "setting", "seed", "expected"), cells, title="Trials to run"))
+    if missing:
+        show(_table(missing, estimated))
     click.echo(f"{counted(len(missing), 'trial')} to run, {len(sweep.planned) - len(missing)} already done.")
     if sweep.to_come:
         click.echo(f"{counted(sweep.to_come, 'more trial')} will be proposed from the results of these.")
@@ -71,9 +70,39 @@ def _candidates(sweep: Sweep, store: ResultStore | None) -> Candidates | None:
     return Candidates.of(sweep.study, sweep.preset, sweep.trials, sweep.until, known)
 
 
-def _cost_text(estimated: CostEstimate, trial: PlannedTrial) -> str:
-    seconds = estimated.seconds[trial.digest]
-    return "not measured yet" if seconds is None else duration(seconds)
+def _table(missing: Sequence[PlannedTrial], estimated: CostEstimate) -> Table:
+    """A row per method; the ones that are expected to take longest, which run first, stand first."""
+    of_methods: dict[str, list[PlannedTrial]] = {}
+    for trial in in_order(missing, estimated):
+        of_methods.setdefault(trial.method, []).append(trial)
+    rows = [
+        [
+            method,
+            _settings_text(sorted({trial.setting for trial in trials})),
+            _seeds_text(sorted({trial.seed for trial in trials})),
+            len(trials),
+            _cost_text([estimated.seconds[trial.digest] for trial in trials]),
+        ]
+        for method, trials in of_methods.items()
+    ]
+    return plain_table(("method", "settings", "seeds", "trials", "expected for all"), rows, title="Trials to run")
+
+
+def _settings_text(names: Sequence[str]) -> str:
+    return ", ".join(names) if len(names) <= _MOST_NAMES else f"{names[0]} to {names[-1]}, {len(names)} in all"
+
+
+def _seeds_text(seeds: Sequence[int]) -> str:
+    in_a_row = len(seeds) > 1 and seeds[-1] - seeds[0] == len(seeds) - 1
+    return f"{seeds[0]} to {seeds[-1]}" if in_a_row else _settings_text([str(seed) for seed in seeds])
+
+
+def _cost_text(seconds: Sequence[float | None]) -> str:
+    known = [cost for cost in seconds if cost is not None]
+    if not known:
+        return "not measured yet"
+    unknown = len(seconds) - len(known)
+    return duration(sum(known)) + (f", {unknown} not measured yet" if unknown else "")
 
 
 def _expected_text(estimated: CostEstimate, slots: int) -> str:

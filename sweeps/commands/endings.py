@@ -26,6 +26,7 @@ def tell_ending(ending: Ending) -> int:
     num_missing = len(ending.missing) + sweep.to_come
     again = hide_credentials(shlex.join(sweep.command))
     if ending.verdicts:
+        click.echo()
         show(verdict_table(ending.verdicts, width=view_width()))
     if sweep.preset.caveat and ending.verdicts:
         click.echo(f"Note: {sweep.preset.caveat}")

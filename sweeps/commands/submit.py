@@ -238,6 +238,7 @@ def cancel(job: tuple[int, int | None] | None, out: Path) -> None:
     if known and all(state.ended for state in known):
         click.echo(f"Job {name} has ended already: {', '.join(dict.fromkeys(state.state for state in known))}.")
         return
+    click.echo(f"Job {name} is told to stop ...")
     slurm.cancel(str(name))
     click.echo(f"Cancelled job {name}.")
 

@@ -2,33 +2,38 @@
 
 python -m tests.benchmarks.app_pages [--trials 1000,10000] [--turns 5]
 
-The stores are those of growth.py: robustness with 20 evaluations per trial, without layers and images. A visit begins
-with the request and is a new tab. "first paint" is what the browser calls the first contentful paint, "page" the moment
-at which the page's main content stands there: matrix, verdicts, or chart. The first visit after the app has started
-reads the store; the others find it read. "filter" is the time from a key to the new chart.
+The stores are those of growth.py: robustness with 20 evaluations per trial; here each has a grid of samples, and every
+tenth the values and spectra of two layers. A visit begins with the request and is a new tab. "first paint" is what the
+browser calls the first contentful paint, "page" the moment at which the page's main content stands there: matrix,
+verdicts, chart, or images. The first visit after the app has started reads the store; the others find it read. "filter"
+is the time from a key to the new chart.
 """
 
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sngan.results import Evaluation
+from sngan.seeding import numpy_stream
 from sweeps.records import StudyRecords
 from sweeps.reporting import judge_study
 from sweeps.store import open_store
-from sweeps.study import plan
+from sweeps.study import PlannedTrial, plan
 from tests.benchmarks import options
-from tests.benchmarks.growth import a_study, fill, num_seeds
+from tests.benchmarks.growth import a_study, evaluations_of, fill, num_seeds
 from tests.benchmarks.machine import keep
 from tests.browser import browsed
 from tests.dashboards.app.server import served
+from tests.dashboards.synthetic import diagnosis, grid
 
 CONTENTS = {"Now": "table.matrix", "Verdicts": ".verdict", "Compare": "svg.marks", "Landscape": "svg.marks",
-            "Trial": "dl.facts"}  # fmt: skip
+            "Inside": "svg.marks", "Samples": "img", "Trial": "dl.facts"}  # fmt: skip
 _FIRST_PAINT = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
 _MARK = "document.querySelectorAll('svg.marks').forEach(chart => chart.dataset.old = 'yes')"
 
@@ -37,10 +42,28 @@ def store_of(num_trials: int, out: Path) -> Path:
     """A folder of results with so many trials, judged."""
     study, preset = a_study()
     with open_store(f"sqlite:///{out / 'results.db'}") as store:
-        fill(store, study, preset, plan(preset, seeds=num_seeds(preset, num_trials)))
+        fill(store, study, preset, plan(preset, seeds=num_seeds(preset, num_trials)), Recorded(out))
         records = StudyRecords(store=store, study=study, preset=preset)
         store.record_verdicts(study.name, preset.name, judge_study(records))
     return out
+
+
+class Recorded:
+    """Evaluations with what trials record beside scores; the seeds of a cell share the files of their grids."""
+
+    def __init__(self, out: Path) -> None:
+        self._out = out
+        self._grids: dict[tuple[str, str, int], Path] = {}
+
+    def __call__(self, trial: PlannedTrial, values: Sequence[float]) -> Iterator[tuple[str, Evaluation]]:
+        """(digest, evaluation) of a trial with these scores."""
+        stream = numpy_stream(trial.seed, "metric")
+        for number, (digest, evaluation) in enumerate(evaluations_of(trial, values), 1):
+            name = (trial.method, trial.setting, evaluation.update)
+            if name not in self._grids:
+                self._grids[name] = grid(trial, evaluation.update, self._out, stream)
+            seen = (diagnosis(trial, evaluation.update, stream),) if number % 10 == 0 else ()
+            yield digest, replace(evaluation, samples=self._grids[name], diagnoses=seen)
 
 
 def visit(page: Any, address: str, title: str) -> dict[str, float]:

@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +59,13 @@ def evaluations_of(trial: PlannedTrial, values: Sequence[float]) -> Iterator[tup
         )
 
 
-def fill(store: ResultStore, study: Study, preset: Preset, trials: Sequence[PlannedTrial]) -> dict[str, float]:
+def fill(
+    store: ResultStore,
+    study: Study,
+    preset: Preset,
+    trials: Sequence[PlannedTrial],
+    evaluations: Callable[[PlannedTrial, Sequence[float]], Iterator[tuple[str, Evaluation]]] = evaluations_of,
+) -> dict[str, float]:
     """Register the trials and give all of them results; seconds of each kind of writing."""
     spent = {"register_s": 0.0, "attempts_s": 0.0, "results_s": 0.0}
     begin = time.perf_counter()
@@ -69,7 +75,7 @@ def fill(store: ResultStore, study: Study, preset: Preset, trials: Sequence[Plan
     for start in range(0, len(trials), BATCH):
         rows, outcomes = [], []
         for number, trial in enumerate(trials[start : start + BATCH], start):
-            rows += evaluations_of(trial, values[number].tolist())
+            rows += evaluations(trial, values[number].tolist())
             state, reason = ("diverged", "loss not finite") if broken[number] else ("completed", "")
             outcome = Outcome(state=state, update=100, reason=reason, train_s=10.0, evaluate_s=5.0)  # type: ignore[arg-type]
             outcomes.append((trial.digest, outcome))

@@ -29,6 +29,7 @@ STUDY = "cost"
 _TINY = ["config.updates=2", "config.evaluate_every=2", "config.batch_size=2", "config.generator_batch_size=2",
          "config.protocols=fid/gen100-test100-digits"]  # fmt: skip
 _LOOK_S = 10.0
+_MOST_ROWS = 50  # of what is kept
 
 
 def words(out: Path, num_trials: int) -> list[str]:
@@ -104,7 +105,7 @@ def measured(out: Path, num_trials: int, has_ended: Callable[[], bool]) -> dict[
         else [],
         "launch, MB, at most": max(row[2] for row in course),
         "database, MB": course[-1][3],
-        "course: s, ended, MB, MB": course,
+        "course: s, ended, MB, MB": course[:: -(-len(course) // _MOST_ROWS)],
     }
 
 
@@ -129,7 +130,8 @@ def main() -> None:
             has_ended = begun_on_slurm(out, num_trials, arguments.nodes)
         results = measured(out, num_trials, has_ended)
     places = "this machine" if arguments.slurm is None else f"{arguments.nodes} nodes of a Slurm cluster"
-    keep(NAME, options.command(), {"places": places, **results}, smoke=arguments.smoke)
+    command = options.command().replace(str(arguments.slurm), "FOLDER")
+    keep(NAME, command, {"places": places, **results}, smoke=arguments.smoke)
 
 
 if __name__ == "__main__":

@@ -120,10 +120,21 @@ def app(loaded: Mapping[str, Mapping[str, Any]]) -> list[str]:
     return lines
 
 
+def queue(loaded: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Lines of the table of a study of many tiny trials."""
+    lines = ["| queue | |", "|---|---:|"]
+    for what, value in loaded.get("queued_trials", {}).get("results", {}).items():
+        if not what.startswith("course"):
+            shown = ", ".join(map(str, value)) if isinstance(value, list) else value
+            lines.append(f"| {what} | {shown} |")
+    return lines
+
+
 def tables() -> str:
     """All tables as Markdown, from what is kept."""
     loaded = {path.stem: json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))}
-    parts = [ceilings(loaded), compared(loaded), shares(loaded), sweeps(loaded), growth(loaded), app(loaded)]
+    parts = [ceilings(loaded), compared(loaded), shares(loaded), sweeps(loaded), growth(loaded), queue(loaded)]
+    parts.append(app(loaded))
     return "\n\n".join("\n".join(lines) for lines in parts) + "\n"
 
 

@@ -36,7 +36,7 @@ class SlurmVictim(Victim):
             return True
         states = slurm.states(self._job)
         for state in states:
-            if state.state == "PENDING" and state.reason == "BeginTime":
+            if state.state == "PENDING" and state.reason.startswith("BeginTime"):
                 self._hurry(state.task)
         if not states or not all(state.ended for state in states):
             return False

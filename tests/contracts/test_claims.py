@@ -77,7 +77,7 @@ def test_a_study_without_any_result_is_undecided(study: Study, tmp_path: Path) -
 @pytest.mark.parametrize("claim", CLAIMS)
 def test_a_misspelt_argument_is_refused(claim: Claim) -> None:
     broken = dataclasses.replace(claim, contrast={**claim.contrast, "dataset": ("cifar10",)})
-    with pytest.raises(InputError, match=r"unknown key in claim .* 'dataset'\. Did you mean 'datasets'"):
+    with pytest.raises(InputError, match=r"unknown claim .* key 'dataset'\. Did you mean 'datasets'"):
         rule_of(broken)
 
 

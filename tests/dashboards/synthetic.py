@@ -248,12 +248,12 @@ def _evaluation(trial: PlannedTrial, update: int, storage_dir: Path, story: Stor
         },
         train_s=per_update * update,
         evaluate_s=0.3 * update / 200,
-        samples=_grid(trial, update, storage_dir, stream) if story.grids else None,
-        diagnoses=tuple(_diagnosis(trial, at, stream) for at in ((0, update) if update == 200 else (update,))),
+        samples=grid(trial, update, storage_dir, stream) if story.grids else None,
+        diagnoses=tuple(diagnosis(trial, at, stream) for at in ((0, update) if update == 200 else (update,))),
     )
 
 
-def _diagnosis(trial: PlannedTrial, update: int, stream: np.random.Generator) -> Diagnosis:
+def diagnosis(trial: PlannedTrial, update: int, stream: np.random.Generator) -> Diagnosis:
     """Two layers; with SN the first is used in all directions."""
     values = {"accuracy/real": float(stream.uniform(0.5, 1))}
     spectra = []
@@ -286,7 +286,8 @@ def score(protocol: str, metric: str, value: float | None, floor: float | None, 
     )
 
 
-def _grid(trial: PlannedTrial, update: int, storage_dir: Path, stream: np.random.Generator) -> Path:
+def grid(trial: PlannedTrial, update: int, storage_dir: Path, stream: np.random.Generator) -> Path:
+    """Write a grid of samples; its path below `storage_dir`."""
     relative = Path("samples") / trial.digest / f"u{update:06d}.png"
     path = storage_dir / relative
     path.parent.mkdir(parents=True, exist_ok=True)

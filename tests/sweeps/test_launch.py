@@ -74,17 +74,17 @@ def assert_told(answer: tuple[int, str, str], *parts: str) -> None:
         (["robustness", "--methods", "sn,wgan"], ["'wgan'", "Did you mean 'wgan-gp'"]),
         (["robustness", "--methods", ","], ["--methods is empty"]),
         (["robustness", "--settings", "A,G"], ["'G'", "A, B, C, D, E, F"]),
-        (["robustness", "--seeds", "0"], ["seeds is 0", "1 to 10000"]),
-        (["robustness", "--seeds", "-3"], ["seeds is -3"]),
+        (["robustness", "--seeds", "0"], ["--seeds is 0", "1 to 10000"]),
+        (["robustness", "--seeds", "-3"], ["--seeds is -3"]),
         (["robustness", "--set", "config.update=3"], ["'update'", "Did you mean 'updates'"]),
         (["robustness", "--set", "config.updates=-3"], ["config.updates is -3"]),
         (["robustness", "--set", "config.updates=many"], ["config.updates", "'many'"]),
         (["robustness", "--set", "updates=3"], ["config.KEY=VALUE"]),
         (["robustness", "--set", "config.alpha=0.1"], ["axis of the study"]),
         (["robustness", "--set", "config.protocols=fod/gen600-test600-digits"], ["fod"]),
-        (["robustness", "--cpus-per-trial", "-1"], ["cpus per trial is -1.0"]),
-        (["robustness", "--gpus-per-trial", "1.5"], ["GPUs per trial is 1.5"]),
-        (["robustness", "--max-concurrent", "0"], ["max concurrent is 0"]),
+        (["robustness", "--cpus-per-trial", "-1"], ["--cpus-per-trial is -1.0"]),
+        (["robustness", "--gpus-per-trial", "1.5"], ["--gpus-per-trial is 1.5"]),
+        (["robustness", "--max-concurrent", "0"], ["--max-concurrent is 0"]),
         (["robustness", "--engine", "rey"], ["rey", "ray", "in-process"]),
         (["robustness", "--prset", "quick"], ["--prset", "--preset"]),
         (["robustness", "--data-dir", "/no/such/folder"], ["/no/such/folder does not exist"]),
@@ -234,6 +234,7 @@ def test_dry_run_says_what_would_run_and_writes_nothing(line: Line, tmp_path: Pa
     more = ["3" if argument == "1" else argument for argument in SMALL]
     code, told, _ = line(*more, "--dry-run", "--out", swept)
     assert "4 trials to run, 2 already done" in told
+    assert "  1 to 2 " in told, "seeds"
     assert "Expected: " in told
     assert "not measured yet" not in told
     with open_store(database_url(swept), create=False) as store:

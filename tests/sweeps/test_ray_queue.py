@@ -29,9 +29,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return made
 
 
-def queue(num_places: int, digests: Sequence[str] = DIGESTS, **changes: Any) -> PackQueue:
-    options = {"claims": Unshared(), "ended_elsewhere": lambda states: None, **changes}
-    return PackQueue(digests, 1, num_places=lambda: num_places, **options)
+def queue(places: int, digests: Sequence[str] = DIGESTS, **changes: Any) -> PackQueue:
+    options = {"claims": Unshared(), "most": None, "grows": False, "ended_elsewhere": lambda states: None}
+    return PackQueue(digests, 1, **{"num_places": lambda: places, **options, **changes})
 
 
 def asked(packs: PackQueue, *names: str) -> list[int | None]:
@@ -91,13 +91,29 @@ def test_no_more_run_than_are_allowed_and_then_none_waits() -> None:
 
 def test_places_come_and_go_with_machines() -> None:
     machines = [1]
-    packs = PackQueue(DIGESTS, 1, Unshared(), num_places=lambda: machines[0], ended_elsewhere=lambda states: None)
+    packs = queue(0, num_places=lambda: machines[0])
     assert asked(packs, "a", "b") == [0, None]
     machines[0] = 2
     assert asked(packs, "b") == [1]
     machines[0] = 1
     packs.on_trial_complete("a")
     assert asked(packs, "c", "d") == [0, None]
+
+
+def test_a_cluster_that_grows_is_asked_for_more_than_it_has(clock: Clock) -> None:
+    packs = queue(2, grows=True)
+    assert asked(packs, "a", "b", "c", "d") == [0, 1, 2, None]
+    packs = queue(2, grows=True, most=5)
+    assert asked(packs, "a", "b", "c", "d", "e", "f") == [0, 1, 2, 3, 4, None]
+
+
+def test_short_packs_wait_behind_processes_at_work_also_where_machines_may_come(clock: Clock) -> None:
+    packs = queue(2, grows=True, most=5)
+    asked(packs, "a", "b", "c", "d", "e")
+    packs.on_begin("b")
+    ended(packs, clock, "a", after_s=1.0)
+    ended(packs, clock, "e", after_s=1.0)
+    assert asked(packs, "f", "g", "h") == [0, 1, None], "one at the free place, one behind b"
 
 
 class HeldElsewhere(Unshared):

@@ -223,3 +223,12 @@ def test_a_study_that_this_version_does_not_know_is_named(tmp_path: Path) -> Non
     app = opened(Source(out=tmp_path, database=f"sqlite:///{tmp_path}/results.db"), "Now")
     assert not app.exception
     assert "no study 'tomorrow'" in app.error[0].value
+
+
+@pytest.mark.parametrize(("given", "nearest"), [({"page": "Verdict"}, "Verdicts"), ({"study": "quick"}, "quick")])
+def test_what_the_address_names_in_vain_is_told_once(sources: Sources, given: dict[str, str], nearest: str) -> None:
+    parameters = {"page": "Now", **given}
+    app = opened(sources("one trial"), parameters.pop("page"), **parameters)
+    assert not app.exception
+    assert [nearest in toast.value for toast in app.toast] == [True]
+    assert not app.run().toast

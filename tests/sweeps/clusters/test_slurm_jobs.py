@@ -106,7 +106,7 @@ def end_of(job: int, out: Path) -> str:
 
     def ended() -> bool:
         for state in slurm.states(job):
-            if state.state == "PENDING" and state.reason == "BeginTime" and state.task not in hurried:
+            if state.state == "PENDING" and state.reason.startswith("BeginTime") and state.task not in hurried:
                 hurried.add(state.task)
                 subprocess.run(["scontrol", "update", f"JobId={state.task}", "StartTime=now+15"], check=False)
         return all(state.ended for state in slurm.states(job))
@@ -202,6 +202,9 @@ def test_a_cancelled_job_does_not_start_again(submit: Submit, out: Path) -> None
     job = submit("--cpus-per-node", 1, "--time", 10)
     wait_for(lambda: log_of(out, job), "the first word of the launch")
     by_line("cancel", job, "--out", out)
-    wait_for(lambda: all(state.ended for state in slurm.states(job)), "the end of the job", timeout_s=60)
     time.sleep(3)
     assert slurm.states(job)[0].state.startswith("CANCELLED")
+    assert "cancelled after" in log_of(out, job)
+    assert not rows(out, "SELECT 1 FROM leases"), "others can run its trials at once"
+    look = ["srun", "--nodes=3", "--ntasks-per-node=1", "sh", "-c", f"ls -d /tmp/sngan-ray-{job} 2> /dev/null || true"]
+    assert not subprocess.run(look, check=True, timeout=60, capture_output=True, text=True).stdout
