@@ -236,6 +236,12 @@ class Board:
         status = self.statuses[trial.digest]
         status.state, status.seen_at = "failed" if final else "queued", None
 
+    def stop(self) -> None:
+        """Nothing runs any more."""
+        for status in self.statuses.values():
+            if status.state == "running":
+                status.state, status.seen_at = "queued", None
+
     def end_elsewhere(self, states: Mapping[str, str], values: Mapping[str, float]) -> None:
         """Other launches have brought trials to these states, with these headline scores."""
         for digest, state in states.items():

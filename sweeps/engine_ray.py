@@ -276,6 +276,8 @@ class _Relay(tune.Callback):  # type: ignore[misc]  # Ray has no types
 
     def on_trial_recover(self, trial: Any, **_info: Any) -> None:
         """The attempt is lost; Tune has queued the trial again."""
+        if self.queue is not None:
+            self.queue.on_loss(trial.trial_id)
         self._on_error(trial, final=False)
 
     def on_trial_error(self, trial: Any, **_info: Any) -> None:

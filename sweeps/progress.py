@@ -109,6 +109,7 @@ class View:
         if live is not None:
             live.stop()  # its last picture stays
         elif self._console is not None and self._heard:
+            self.board.stop()
             self._console.print()
             show(status_view(self.board, self.title, width=view_width(self._console)), console=self._console)
         if self._log is not None:

@@ -23,14 +23,15 @@ _SHORT_S = 300.0  # a pack that no other launch misses much
 class PackQueue(Searcher):  # type: ignore[misc]  # Ray has no types
     """Packs of `size` trials, in their order; nothing while there is no room, and the end when all trials have ended.
 
-    num_places : how many packs can run at the same time now. most : how many may; None: as many as can. Packs for
-    which there is no machine yet are asked for up to `most`, or one where the cluster `grows` with what is asked of it.
+    num_places : how many packs can run at the same time now. most : how many may run or wait; None: as many as can.
+    grows : whether machines come where packs wait for them; then there are packs up to `most`, or one that waits.
     ended_elsewhere : told the trials that other launches have brought to their end.
 
     A new process imports PyTorch, 5 s of CPU. Tune gives the process of a pack that ends to one that waits for the
     same resources, be it one whose own process is about to start, which is then ended. Where none waits it keeps one
     process. So each place asks for resources of its own ("place" in the config), and a pack may wait behind one whose
-    process is at work. They do where packs are short, since what waits here could run elsewhere.
+    process is at work. They do where all packs are short so far, since what waits here could run elsewhere, and while
+    none has lost its process, since it would wait behind them.
     """
 
     def __init__(
@@ -50,7 +51,8 @@ class PackQueue(Searcher):  # type: ignore[misc]  # Ray has no types
         self._num_places, self._most, self._grows = num_places, most, grows
         self._place_of: dict[str, int] = {}  # of the packs that run or wait
         self._begun_s: dict[str, float] = {}  # of those that run
-        self._are_short = False
+        self._lost: set[str] = set()  # those that have lost their process, and wait for another
+        self._longest_s: float | None = None  # of those that have run
         self._ask_at_s = float("-inf")
         self.error: Exception | None = None
 
@@ -84,12 +86,18 @@ class PackQueue(Searcher):  # type: ignore[misc]  # Ray has no types
         free = next(place for place in itertools.count() if not taken[place])
         if free < num_places:
             return free
-        if self._are_short:
+        if self._are_short() and not self._lost:
             at_work = {self._place_of[trial_id] for trial_id in self._begun_s}
             if behind := [place for place in at_work if taken[place] == 1]:
                 return min(behind)
-        asked_for = num_places + self._grows if self._most is None else self._most
+        asked_for = (self._most or num_places + 1) if self._grows else num_places
         return free if free < asked_for else None
+
+    def _are_short(self) -> bool:
+        """Whether no pack of this study takes long, as far as is known."""
+        now_s = time.monotonic()
+        known_s = [now_s - begun_s for begun_s in self._begun_s.values()]
+        return self._longest_s is not None and max(self._longest_s, *known_s, 0.0) < _SHORT_S
 
     def _next_pack(self) -> list[str]:
         pack = self._claims.take(list(self._left), self._size)
@@ -107,12 +115,20 @@ class PackQueue(Searcher):  # type: ignore[misc]  # Ray has no types
         """The process of a pack is at work."""
         if trial_id in self._place_of:
             self._begun_s[trial_id] = time.monotonic()
+            self._lost.discard(trial_id)
+
+    def on_loss(self, trial_id: str) -> None:
+        """A pack is to be tried again, by another process."""
+        if self._begun_s.pop(trial_id, None) is not None:
+            self._lost.add(trial_id)
 
     def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
         """There is room again."""
         self._place_of.pop(trial_id, None)
-        if trial_id in self._begun_s:
-            self._are_short = time.monotonic() - self._begun_s.pop(trial_id) < _SHORT_S
+        self._lost.discard(trial_id)
+        begun_s = self._begun_s.pop(trial_id, None)
+        if begun_s is not None and not error:
+            self._longest_s = max(self._longest_s or 0.0, time.monotonic() - begun_s)
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing: the store remembers."""

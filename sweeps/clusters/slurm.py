@@ -1,5 +1,6 @@
 """The one door to Slurm: a batch script for a launch, its submission, and what has become of it."""
 
+import contextlib
 import math
 import re
 import shlex
@@ -302,20 +303,24 @@ def cancel(job: str) -> None:
 
     The script of a running one is asked to stop its launch and Ray; one that does not is killed after a minute.
     """
-    deadline_s = time.monotonic() + _PATIENCE_S
-    left = _left_of(job)
-    if "PENDING" in left:
-        run(["scancel", "--state=PENDING", job])
-    if left - {"PENDING"}:
-        run(["scancel", "--state=RUNNING", "--batch", "--signal=USR2", job])
-    while _left_of(job):
-        if time.monotonic() > deadline_s:
+    asked_at_s, told, killed = time.monotonic(), set[str](), False
+    while left := _left_of(job):
+        waited_s = time.monotonic() - asked_at_s
+        if waited_s > 2 * _PATIENCE_S:
+            return  # Slurm knows, and takes its time
+        if waited_s > _PATIENCE_S and not killed:
             run(["scancel", job])
-            return
+            killed = True
+        with contextlib.suppress(InputError):  # what has ended meanwhile
+            if any(each.state == "PENDING" for each in left):
+                run(["scancel", "--state=PENDING", job])
+            for task in sorted({each.task for each in left if each.state == "RUNNING"} - told):
+                told.add(task)
+                run(["scancel", "--state=RUNNING", "--batch", "--signal=USR2", task])
         time.sleep(1.0)
 
 
-def _left_of(job: str) -> set[str]:
-    """States of a job's tasks, or of the one task, that have not ended."""
+def _left_of(job: str) -> list[JobState]:
+    """A job's tasks, or the one task, that have not ended."""
     tasks = states(int(job.partition("_")[0]))
-    return {each.state for each in tasks if not each.ended and (each.task == job or each.task.startswith(f"{job}_"))}
+    return [each for each in tasks if not each.ended and (each.task == job or each.task.startswith(f"{job}_"))]

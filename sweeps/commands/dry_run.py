@@ -4,7 +4,6 @@ import contextlib
 from collections.abc import Iterator, Sequence
 
 import click
-from rich.table import Table
 
 from sweeps.commands.options import Place
 from sweeps.costs import CostEstimate, estimate, in_order
@@ -33,7 +32,8 @@ def tell_dry_run(sweep: Sweep, place: Place) -> None:
             estimated = estimate(todo, store.expected_costs(), device=device_kind(sweep.engine))
     missing = [trial for trial in todo if trial.digest in sweep.planned]
     if missing:
-        show(_table(missing, estimated))
+        columns = ("method", "settings", "seeds", "trials", "expected for all")
+        show(plain_table(columns, _rows(missing, estimated), title="Trials to run"))
     click.echo(f"{counted(len(missing), 'trial')} to run, {len(sweep.planned) - len(missing)} already done.")
     if sweep.to_come:
         click.echo(f"{counted(sweep.to_come, 'more trial')} will be proposed from the results of these.")
@@ -70,12 +70,12 @@ def _candidates(sweep: Sweep, store: ResultStore | None) -> Candidates | None:
     return Candidates.of(sweep.study, sweep.preset, sweep.trials, sweep.until, known)
 
 
-def _table(missing: Sequence[PlannedTrial], estimated: CostEstimate) -> Table:
+def _rows(missing: Sequence[PlannedTrial], estimated: CostEstimate) -> list[list[object]]:
     """A row per method; the ones that are expected to take longest, which run first, stand first."""
     of_methods: dict[str, list[PlannedTrial]] = {}
     for trial in in_order(missing, estimated):
         of_methods.setdefault(trial.method, []).append(trial)
-    rows = [
+    return [
         [
             method,
             _settings_text(sorted({trial.setting for trial in trials})),
@@ -85,7 +85,6 @@ def _table(missing: Sequence[PlannedTrial], estimated: CostEstimate) -> Table:
         ]
         for method, trials in of_methods.items()
     ]
-    return plain_table(("method", "settings", "seeds", "trials", "expected for all"), rows, title="Trials to run")
 
 
 def _settings_text(names: Sequence[str]) -> str:

@@ -214,6 +214,7 @@ def test_without_a_terminal_a_long_silence_is_broken() -> None:
             now[0] += 5.0
             view.on_evaluation(trials[0], evaluation(update, train_s=update / 25))
     lines = file.getvalue().splitlines()
+    assert "1 queued" in file.getvalue(), "at the end nothing runs"
     assert [line.partition("] ")[2] for line in lines[: lines.index("")]] == [
         "1 running, 30% of the work done, ETA 31 s",
         "1 running, 60% of the work done, ETA 18 s",

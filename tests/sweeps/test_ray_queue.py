@@ -71,7 +71,39 @@ def test_long_packs_are_left_for_other_launches(clock: Clock) -> None:
     ended(packs, clock, "a", after_s=3600.0)
     assert asked(packs, "c", "d") == [0, None]
     ended(packs, clock, "c", after_s=1.0)
-    assert asked(packs, "d", "e") == [0, 1], "a short one says that the next may be short"
+    assert asked(packs, "d", "e") == [0, None], "one that diverged early says nothing of the others"
+
+
+def test_while_a_pack_takes_long_none_waits(clock: Clock) -> None:
+    packs = queue(2)
+    asked(packs, "a", "b")
+    packs.on_begin("b")
+    ended(packs, clock, "a", after_s=1.0)
+    clock.now_s += 3600.0
+    assert asked(packs, "c", "d") == [0, None]
+
+
+def test_a_failure_does_not_tell_how_long_packs_take(clock: Clock) -> None:
+    packs = queue(2)
+    asked(packs, "a", "b")
+    packs.on_begin("a")
+    packs.on_begin("b")
+    packs.on_trial_complete("a", error=True)
+    assert asked(packs, "c", "d") == [0, None]
+
+
+def test_none_waits_while_one_has_lost_its_process(clock: Clock) -> None:
+    """It would be overtaken by all that follow."""
+    packs = queue(2)
+    asked(packs, "a", "b")
+    packs.on_begin("b")
+    ended(packs, clock, "a", after_s=1.0)
+    packs.on_loss("b")
+    assert asked(packs, "c", "d") == [0, None]
+    packs.on_begin("c")
+    assert asked(packs, "d") == [None]
+    packs.on_begin("b")
+    assert asked(packs, "d", "e", "f") == [0, 1, None]
 
 
 def test_a_place_whose_process_has_ended_starts_anew() -> None:
@@ -114,6 +146,10 @@ def test_short_packs_wait_behind_processes_at_work_also_where_machines_may_come(
     ended(packs, clock, "a", after_s=1.0)
     ended(packs, clock, "e", after_s=1.0)
     assert asked(packs, "f", "g", "h") == [0, 1, None], "one at the free place, one behind b"
+
+
+def test_machines_that_do_not_come_are_not_asked_for() -> None:
+    assert asked(queue(2, most=5), "a", "b", "c") == [0, 1, None]
 
 
 class HeldElsewhere(Unshared):

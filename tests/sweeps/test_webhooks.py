@@ -151,6 +151,9 @@ def test_what_speaks_no_http_is_refused_in_words(answer: bytes) -> None:
             with connection:
                 connection.recv(65536)
                 connection.sendall(answer)
+                connection.shutdown(socket.SHUT_WR)
+                while connection.recv(65536):  # closing with something unread would reset the connection
+                    pass
 
         thread = threading.Thread(target=serve)
         thread.start()

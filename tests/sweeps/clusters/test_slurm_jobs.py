@@ -198,6 +198,20 @@ def test_array_tasks_share_a_study(submit: Submit, out: Path, alone: Path) -> No
     assert not differences(alone, out)
 
 
+def test_the_last_task_of_an_array_is_cancelled_alone(submit: Submit, out: Path) -> None:
+    """Its number as a job is that of the whole array."""
+    job = submit("--array", 2, "--cpus-per-node", 1, "--time", 10)
+    wait_for(lambda: "preparing" in log_of(out, job) and len(running(job)) == 2, "both tasks")
+    by_line("cancel", f"{job}_1", "--out", out)
+    first, last = (state.state.split()[0] for state in slurm.states(job))
+    assert first in ("RUNNING", "COMPLETED")
+    assert last == "CANCELLED"
+
+
+def running(job: int) -> list[slurm.JobState]:
+    return [state for state in slurm.states(job) if state.state == "RUNNING"]
+
+
 def test_a_cancelled_job_does_not_start_again(submit: Submit, out: Path) -> None:
     job = submit("--cpus-per-node", 1, "--time", 10)
     wait_for(lambda: log_of(out, job), "the first word of the launch")
