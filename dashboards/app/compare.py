@@ -19,7 +19,7 @@ from dashboards.tables.summary import summary_table
 
 # A choice shall show at once what it does, and a browser takes a second for a thousand points. Six seeds of ten methods
 # at six settings are drawn in full.
-_MOST_RUNS = 360
+_MOST_RUNS = 180
 _NAMES = {"md": "Markdown", "tex": "LaTeX", "csv": "CSV"}
 
 

@@ -140,6 +140,8 @@ def _attempts(snapshot: Snapshot, digest: str) -> None:
             with st.expander(f"What attempt {place} said at its end"):
                 st.code(str(error), language=None, wrap_lines=True)
     for text in attempts["versions"].unique():
+        if not json.loads(text):
+            continue
         places = ", ".join(str(place) for place in attempts.index[attempts["versions"] == text] + 1)
         with st.expander(f"Versions of attempt {places}"):
             desk.shown("pairs.html", pairs=list(json.loads(text).items()))

@@ -33,7 +33,7 @@ from tests.dashboards.app.server import served
 from tests.dashboards.synthetic import diagnosis, grid
 
 CONTENTS = {"Now": "table.matrix", "Verdicts": ".verdict", "Compare": "svg.marks", "Landscape": "svg.marks",
-            "Inside": "svg.marks", "Samples": "table.grids img", "Trial": "dl.facts"}  # fmt: skip
+            "Inside": "svg.marks", "Samples": "table.grids img", "Trial": "dl.facts >> visible=true"}  # fmt: skip
 _FIRST_PAINT = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
 _MARK = "document.querySelectorAll('svg.marks').forEach(chart => chart.dataset.old = 'yes')"
 
