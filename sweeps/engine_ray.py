@@ -104,7 +104,7 @@ def _fit(
     train = tune.with_parameters(
         train_pack,
         configs={trial.digest: trial.config.to_dict() for trial in trials},
-        options=options.run_options(resources["gpu"]),
+        options=options.run_options(resources["GPU"]),
         plugins=options.plugins,
         storage=options.storage,
         run_trial=run_trial,
@@ -153,7 +153,7 @@ def _pack_size(num_trials: int, options: EngineOptions) -> int:
 
 def _num_places(resources: Mapping[str, float]) -> int:
     """Packs that run at the same time on the machines that are there now."""
-    asked = {name.upper(): amount for name, amount in resources.items() if amount}
+    asked = {name: amount for name, amount in resources.items() if amount}
     fits = (min(int(node.get(name, 0.0) / amount + _ROUNDING) for name, amount in asked.items()) for node in _nodes())
     return sum(fits)
 
@@ -163,16 +163,15 @@ def _trial_folder(trial: Any) -> str:
 
 
 def _resources(options: EngineOptions) -> dict[str, float]:
-    """{"cpu": ..., "gpu": ...} of a trial. InputError where no machine has as much: Tune would wait for ever."""
+    """{"CPU": ..., "GPU": ...} of a trial. InputError where no machine has as much: Tune would wait for ever."""
     gpus = gpus_where_there_are(options, [(node.get("CPU", 0.0), node.get("GPU", 0.0)) for node in _nodes()])
-    return {"cpu": options.cpus_per_trial, "gpu": gpus}
+    return {"CPU": options.cpus_per_trial, "GPU": gpus}
 
 
 def _resources_at(place: int, resources: Mapping[str, float]) -> tune.PlacementGroupFactory:
     """What a pack at a place of the queue asks for: a few bytes of memory tell it from the others'."""
     told_apart = {"memory": place + 1.0} if all("memory" in node for node in _nodes()) else {}
-    asked = {name.upper(): amount for name, amount in resources.items()}
-    return tune.PlacementGroupFactory([{**asked, **told_apart}])
+    return tune.PlacementGroupFactory([{**resources, **told_apart}])
 
 
 def _nodes() -> list[Mapping[str, float]]:

@@ -17,8 +17,8 @@ from dashboards.tables.differences import differences_table
 from dashboards.tables.scores import scores_table
 from dashboards.tables.summary import summary_table
 
-# A choice shall show at once what it does, and a browser takes a second for a thousand points. Six seeds of ten methods
-# at six settings are drawn in full.
+# A choice shall show at once what it does, and a browser takes a second for a thousand points. Three seeds of ten
+# methods at six settings are drawn in full.
 _MOST_RUNS = 180
 _NAMES = {"md": "Markdown", "tex": "LaTeX", "csv": "CSV"}
 

@@ -140,11 +140,12 @@ def _attempts(snapshot: Snapshot, digest: str) -> None:
             with st.expander(f"What attempt {place} said at its end"):
                 st.code(str(error), language=None, wrap_lines=True)
     for text in attempts["versions"].unique():
-        if not json.loads(text):
+        versions = json.loads(text)
+        if not versions:
             continue
         places = ", ".join(str(place) for place in attempts.index[attempts["versions"] == text] + 1)
         with st.expander(f"Versions of attempt {places}"):
-            desk.shown("pairs.html", pairs=list(json.loads(text).items()))
+            desk.shown("pairs.html", pairs=list(versions.items()))
 
 
 def _provenance(snapshot: Snapshot) -> None:

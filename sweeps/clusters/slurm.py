@@ -299,7 +299,7 @@ def _from_accounts(job: int) -> list[JobState]:
 
 
 def cancel(job: str) -> None:
-    """End a job ("123"), or a task of its array ("123_4"), for good, whether it waits or runs, and wait for that.
+    """End a job ("123"), or a task of its array ("123_4"), for good, waiting or running; wait two minutes for it.
 
     The script of a running one is asked to stop its launch and Ray; one that does not is killed after a minute.
     """

@@ -78,7 +78,7 @@ def _rows(missing: Sequence[PlannedTrial], estimated: CostEstimate) -> list[list
     return [
         [
             method,
-            _settings_text(sorted({trial.setting for trial in trials})),
+            _listed(sorted({trial.setting for trial in trials})),
             _seeds_text(sorted({trial.seed for trial in trials})),
             len(trials),
             _cost_text([estimated.seconds[trial.digest] for trial in trials]),
@@ -87,13 +87,13 @@ def _rows(missing: Sequence[PlannedTrial], estimated: CostEstimate) -> list[list
     ]
 
 
-def _settings_text(names: Sequence[str]) -> str:
+def _listed(names: Sequence[str]) -> str:
     return ", ".join(names) if len(names) <= _MOST_NAMES else f"{names[0]} to {names[-1]}, {len(names)} in all"
 
 
 def _seeds_text(seeds: Sequence[int]) -> str:
     in_a_row = len(seeds) > 1 and seeds[-1] - seeds[0] == len(seeds) - 1
-    return f"{seeds[0]} to {seeds[-1]}" if in_a_row else _settings_text([str(seed) for seed in seeds])
+    return f"{seeds[0]} to {seeds[-1]}" if in_a_row else _listed([str(seed) for seed in seeds])
 
 
 def _cost_text(seconds: Sequence[float | None]) -> str:

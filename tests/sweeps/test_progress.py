@@ -287,6 +287,7 @@ def test_status_and_verdicts_as_text(capsys: pytest.CaptureFixture[str]) -> None
                 explanation="Two seeds are too few. " + "More words. " * 20),
         Verdict(claim="is-cheap", verdict="supported", effect=1.5, num_seeds=5, explanation="Yes."),
         Verdict(claim="unknown", verdict="contradicted", num_seeds=0, explanation="No."),
+        Verdict(claim="to-come", verdict="undecided", num_seeds=0, explanation="No result yet for sn. Of FID."),
     ]  # fmt: skip
     for width in (80, 120):
         text = as_text(verdict_table(verdicts, width=width), width)
@@ -296,6 +297,7 @@ def test_status_and_verdicts_as_text(capsys: pytest.CaptureFixture[str]) -> None
         )
         assert re.search(r"is-cheap +✓ supported +1\.5 +— +5", text)
         assert re.search(r"unknown +✗ contradicted +— +— +0", text)
+        assert re.search(r"to-come +\? undecided +— +— +0\n    No result yet for sn\.\s*$", text), "one sentence"
     assert effect_text(verdicts[1]) == "1.5"
     show(plain_table(("name", "count"), [("sn", 12), ("[bold]x", 3)], title="Methods"))
     printed = capsys.readouterr().out
