@@ -33,12 +33,14 @@ def refuse_unchecked(out: Path) -> None:
 def use_with_kept(files: Sequence[Path], out: Path, configs: Iterable[str]) -> tuple[Plugin, ...]:
     """Load the user's plugins, which are returned, and the kept ones that made the trials with these configs (JSON).
 
-    A file that is given wins over kept versions of the same name. What is not found, or can no longer be loaded, is
-    warned of and left out: its methods are then shown by their bare names. Raises InputError for the user's files.
+    A file that is given wins over kept versions of the same name, of which is warned. What is not found, or can no
+    longer be loaded, is warned of and left out: its methods are then shown by their bare names. Raises InputError for
+    the user's files.
     """
     given = use_plugins(files)
     used = [plugin.path for plugin in given]
     own = {kept_stem(plugin.path, plugin.code) for plugin in given}
+    others: set[str] = set()
     for code in sorted(codes_of(configs) - {plugin.code for plugin in given}):
         path = find_kept(out, code)
         if path is None:
@@ -46,6 +48,10 @@ def use_with_kept(files: Sequence[Path], out: Path, configs: Iterable[str]) -> t
             logger.warning(text, code, plugins_folder(out))
         elif kept_stem(path, code) not in own:
             used += _loadable(used, path)
+        else:
+            others.add(kept_stem(path, code))
+    for name in sorted(others):
+        logger.warning("%s has changed since earlier trials were made: they stay stored, its methods run anew", name)
     return given
 
 

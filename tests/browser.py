@@ -13,29 +13,42 @@ _PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 
 
 @contextmanager
-def browsed(*, complaints: bool = True, **options: Any) -> Iterator[Any]:
-    """A page in Chromium; at the end it is an error if a request went to another machine.
-
-    complaints : whether errors in the console are errors, too. options : of playwright's Browser.new_page. Skips the
-    test, and says so, where playwright or Chromium is missing.
-    """
+def chromium() -> Iterator[Any]:
+    """Debian's Chromium, driven by playwright. Skips the test, and says so, where one of them is missing."""
     playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
     program = next(filter(None, map(shutil.which, _PROGRAMS)), None)
     if program is None:
         pytest.skip("needs Chromium")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=program, args=_ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def tab(browser: Any, *, complaints: bool = True, **options: Any) -> Iterator[Any]:
+    """A page that shares nothing with others; at the end it is an error if a request went to another machine.
+
+    complaints : whether errors in the console are errors, too. options : of playwright's Browser.new_page.
+    """
     strangers: list[str] = []
     errors: list[str] = []
-    with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=program, args=_ARGUMENTS)
-        page = chromium.new_page(**options)
-        page.set_default_timeout(60_000)
-        page.on("request", lambda request: strangers.append(request.url) if is_elsewhere(request.url) else None)
-        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        yield page
-        chromium.close()
+    page = browser.new_page(**options)
+    page.set_default_timeout(60_000)
+    page.on("request", lambda request: strangers.append(request.url) if is_elsewhere(request.url) else None)
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    yield page
+    page.close()
     assert strangers == []
     assert not complaints or errors == []
+
+
+@contextmanager
+def browsed(*, complaints: bool = True, **options: Any) -> Iterator[Any]:
+    """The `tab` of a browser of its own."""
+    with chromium() as browser, tab(browser, complaints=complaints, **options) as page:
+        yield page
 
 
 def is_elsewhere(url: str) -> bool:

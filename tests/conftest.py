@@ -49,11 +49,41 @@ def required(variable: str, what: str) -> Path:
     return Path(value)
 
 
+_RAY_TIMEOUT_S = 300
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest first: begun last, one process would run them while the others have nothing left to do."""
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    """Groups that a process of pytest-xdist runs from beginning to end, those that take longest first.
+
+    A module is a group: what it prepares is prepared once. All that start Ray are one: a Ray has as many processes as
+    the machine has CPUs, and two at a time take many times as long as one after the other.
+    """
+    groups: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        groups.setdefault(_group(item), []).append(item)
+    for name, members in groups.items():
+        for item in members:
+            item.add_marker(pytest.mark.xdist_group(name))
+            if name == "ray" and not item.get_closest_marker("timeout"):
+                item.add_marker(pytest.mark.timeout(_RAY_TIMEOUT_S))
+    items[:] = [item for name in sorted(groups, key=lambda name: _rank(name, groups[name])) for item in groups[name]]
     if not os.environ.get("SNGAN_TEST_THOROUGH"):
         skipped = pytest.mark.skip(reason="takes most of a minute: set SNGAN_TEST_THOROUGH=1")
         for item in items:
             if item.get_closest_marker("thorough"):
                 item.add_marker(skipped)
+
+
+def _group(item: pytest.Item) -> str:
+    if item.get_closest_marker("ray") or "cluster" in getattr(item, "fixturenames", ()):
+        return "ray"
+    return str(item.path.relative_to(Path(__file__).parent).with_suffix(""))
+
+
+def _rank(name: str, members: list[pytest.Item]) -> int:
+    """0 for Ray; 1 for Slurm, where a process does little but wait; then modules with slow tests, then the others."""
+    if name == "ray":
+        return 0
+    if any(item.get_closest_marker("slurm") for item in members):
+        return 1
+    return 2 if any(item.get_closest_marker("slow") for item in members) else 3

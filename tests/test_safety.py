@@ -79,6 +79,7 @@ def listening(members: list[psutil.Process]) -> set[tuple[str, str]]:
     return found
 
 
+@pytest.mark.ray
 @marked
 def test_a_launch_on_this_machine_listens_on_loopback_keeps_secrets_and_obeys_no_name(
     launch: subprocess.Popen[str], tmp_path: Path

@@ -33,14 +33,21 @@ logger = logging.getLogger(__name__)
 
 GenerateClass = Callable[[int, int], Iterator[Tensor]]  # class, number of images -> images of this class
 
-_warned_of: set[str] = set()
+_said: set[str] = set()
+
+
+def _warn_once(text: str) -> None:
+    """Once per process, however many evaluators there are."""
+    if text not in _said:
+        _said.add(text)
+        logger.warning(text)
 
 
 class Evaluator:
     """Measures generators by the given protocols against one data set.
 
-    protocols : short names; a repeated name is measured once. Inception Scores are left out, with one warning per
-        process, where the extractor's weights have no class layer.
+    protocols : short names; a repeated name is measured once. Inception Scores are left out where the
+        extractor's weights have no class layer. Of that and of a protocol's caution a process warns once.
     dataset : whose splits the protocols name; the first num_real images of a split, in its order, are compared with.
 
     Reference statistics of real images are computed once per machine and kept in options.cache_dir/"references".
@@ -70,14 +77,14 @@ class Evaluator:
     def _can_measure(self, protocol: Protocol) -> bool:
         if protocol.by_class:
             self._check_classes(protocol)
+        if protocol.caution:
+            _warn_once(protocol.caution)
         if protocol.metric != "is" or self._extractors[protocol.extractor].has_logits:
             return True
-        if protocol.extractor not in _warned_of:
-            _warned_of.add(protocol.extractor)
-            logger.warning(
-                "no Inception Score: the %s weights found here have no class layer (the official file has it)",
-                protocol.extractor,
-            )
+        _warn_once(
+            f"no Inception Score: the {protocol.extractor} weights found here have no class layer (the official file "
+            "has it)"
+        )
         return False
 
     def _check_classes(self, protocol: Protocol) -> None:

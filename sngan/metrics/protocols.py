@@ -109,6 +109,19 @@ class Protocol:
         """Generated images over all repetitions."""
         return self.num_generated * self.repeats
 
+    @property
+    def caution(self) -> str:
+        """What readers of its numbers must know, "" where nothing. A covariance of fewer images than features
+        lacks full rank, and the Frechet distance's bias (Chong and Forsyth 2020, arXiv:1911.07023) is then large.
+        """
+        images, dim = min(self.num_generated, self.num_real), EXTRACTORS[self.extractor].dim
+        if self.kind.keeps not in ("statistics", "class-statistics") or images >= dim:
+            return ""
+        return (
+            f"{self.name} has fewer images ({images}) than its network has features ({dim}): read it beside what real "
+            f"images give, or measure kid, which has no such bias"
+        )
+
 
 def parse(name: str) -> Protocol:
     """The protocol that a short name says; one of PROTOCOLS where it is recommended.

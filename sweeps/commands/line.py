@@ -17,7 +17,7 @@ from sweeps.commands.results import compare, export, report, status, sync
 from sweeps.commands.run import study_command
 from sweeps.commands.ui import ui
 from sweeps.progress_tables import plain_table, show
-from sweeps.study import STUDIES, Preset
+from sweeps.study import STUDIES, Preset, Study
 
 _COMMANDS = {command.name or "": command for command in (status, report, export, sync, compare, ui, prepare, doctor)}
 USAGE = 2
@@ -43,21 +43,25 @@ def _list(context: click.Context, _parameter: click.Parameter, wanted: bool) -> 
     if not wanted or context.resilient_parsing:
         return
     for study in STUDIES.values():
-        click.secho(study.name, bold=True)
-        click.echo(f"  {study.question}\n  {study.description}\n")
-        rows = [
-            [
-                preset.name,
-                f"{len(preset.methods)} x {len(preset.settings)} x {preset.seeds}",
-                _num_trials(preset),
-                preset.headline,
-                preset.description,
-            ]
-            for preset in study.presets.values()
-        ]
-        show(plain_table(("preset", "methods x settings x seeds", "trials", "headline", "scale"), rows))
+        click.secho(study.name, bold=True, nl=False)
+        click.echo(f": {study.question}")
+        show(plain_table(("preset", "methods x settings x seeds", "trials", "headline"), _sizes(study)))
         click.echo()
+    click.echo("python -m sweeps.launch STUDY --help describes a study and its presets.")
     context.exit()
+
+
+def _sizes(study: Study) -> list[list[object]]:
+    """A row per preset."""
+    return [
+        [
+            preset.name,
+            f"{len(preset.methods)} x {len(preset.settings)} x {preset.seeds}",
+            _num_trials(preset),
+            preset.headline,
+        ]
+        for preset in study.presets.values()
+    ]
 
 
 def _num_trials(preset: Preset) -> int:

@@ -1,6 +1,8 @@
 """Every figure of the registry keeps its contract, on full data and on data that lacks nearly everything."""
 
 import dataclasses
+import functools
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -8,6 +10,7 @@ import pytest
 from PIL import Image
 
 from dashboards.figures import FIGURES, FigureData, save
+from dashboards.figures.base import Drawing
 from sweeps.study import STUDIES
 from tests.dashboards.synthetic import Story, Sweep, make_preset, make_searched_preset, open_sweep
 
@@ -48,6 +51,21 @@ def sweeps(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Sweep]:
     return {name: open_sweep(folder / name, preset, story) for name, (preset, story) in STORIES.items()}
 
 
+Draw = Callable[[str, str], tuple[FigureData, Drawing]]
+
+
+@pytest.fixture(scope="module")
+def draw(sweeps: dict[str, Sweep]) -> Draw:
+    """Draws a figure of a story, once."""
+
+    @functools.cache
+    def once(name: str, story: str) -> tuple[FigureData, Drawing]:
+        data = FIGURES[name].prepare(sweeps[story].frames())
+        return data, FIGURES[name].draw(data)
+
+    return once
+
+
 @pytest.mark.parametrize("name", FIGURES)
 def test_texts_say_what_is_asked_and_how_to_read_the_answer(name: str) -> None:
     figure = FIGURES[name]
@@ -61,24 +79,22 @@ def test_texts_say_what_is_asked_and_how_to_read_the_answer(name: str) -> None:
 
 @pytest.mark.parametrize("story", STORIES)
 @pytest.mark.parametrize("name", FIGURES)
-def test_prepares_frozen_data_and_draws_it(name: str, story: str, sweeps: dict[str, Sweep]) -> None:
-    data = FIGURES[name].prepare(sweeps[story].frames())
+def test_prepares_frozen_data_and_draws_it(name: str, story: str, draw: Draw) -> None:
+    data, drawing = draw(name, story)
     assert isinstance(data, FigureData)
     with pytest.raises(dataclasses.FrozenInstanceError):
         data.absent = "changed"  # type: ignore[misc]
     if not data.absent:
         assert data.seeds
         assert data.alt_text
-    drawing = FIGURES[name].draw(data)
     assert isinstance(drawing, Image.Image) or drawing.to_dict()
 
 
 @pytest.mark.parametrize("story", WRITTEN)
 @pytest.mark.parametrize("name", FIGURES)
-def test_writes_files(name: str, story: str, sweeps: dict[str, Sweep], tmp_path: Path) -> None:
-    data = FIGURES[name].prepare(sweeps[story].frames())
-    # What is absent is drawn too, as a note, for readers that show whatever there is.
-    save(FIGURES[name].draw(data), tmp_path, name)
+def test_writes_files(name: str, story: str, draw: Draw, tmp_path: Path) -> None:
+    data, drawing = draw(name, story)  # what is absent is a note, for readers that show whatever there is
+    save(drawing, tmp_path, name)
     png, svg, pdf = (tmp_path / f"{name}.{ending}" for ending in ("png", "svg", "pdf"))
     with Image.open(png) as image:
         assert min(image.size) > 50
@@ -91,11 +107,9 @@ def test_writes_files(name: str, story: str, sweeps: dict[str, Sweep], tmp_path:
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_shows_something_of_a_full_sweep_and_nothing_of_an_empty_one(name: str, sweeps: dict[str, Sweep]) -> None:
-    figure = FIGURES[name]
-    shown = [story for story in ("full", "searched") if not figure.prepare(sweeps[story].frames()).absent]
-    assert shown
-    assert figure.prepare(sweeps["empty"].frames()).absent
+def test_shows_something_of_a_full_sweep_and_nothing_of_an_empty_one(name: str, draw: Draw) -> None:
+    assert [story for story in ("full", "searched") if not draw(name, story)[0].absent]
+    assert draw(name, "empty")[0].absent
 
 
 @pytest.mark.parametrize("name", FIGURES)

@@ -1,14 +1,20 @@
 """Fixtures that several modules share: Ray, a database for MLflow's mirror, and reports that are written quickly."""
 
+import contextlib
 import dataclasses
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from sweeps.study import STUDIES
+from tests.sweeps.command_line import Line, line_of
 from tests.sweeps.tracking_samples import another_uri
+
+if TYPE_CHECKING:
+    from tests.sweeps.search_samples import Played
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +29,32 @@ def cluster() -> Iterator[None]:
     )  # fmt: skip
     yield
     ray.shutdown()
+
+
+@pytest.fixture
+def line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, cache_dir: Path) -> Iterator[Line]:
+    """Types a line of `sweeps.launch`, like a new process without the plugins of the one before."""
+    from sngan.plugins.loading import use_plugins
+    from sweeps.commands.line import run
+
+    monkeypatch.setenv("SNGAN_CACHE", str(cache_dir))
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+
+    def without_plugins(arguments: Sequence[str]) -> int:
+        use_plugins([])
+        return run(arguments)
+
+    yield line_of(without_plugins, capsys)
+    use_plugins([])
+
+
+@pytest.fixture
+def play(tmp_path: Path) -> Iterator[Callable[..., "Played"]]:
+    """Makes studies of searches, each in a folder called by its name."""
+    from tests.sweeps.search_samples import played
+
+    with contextlib.ExitStack() as stack:
+        yield lambda name, *arguments, **changes: stack.enter_context(played(tmp_path / name, *arguments, **changes))
 
 
 @pytest.fixture(scope="session")

@@ -1,17 +1,21 @@
-"""A space, a made-up score over it, and searches that were played to an end."""
+"""A space, a made-up score over it, and searches that are played without any training."""
 
+import contextlib
+import dataclasses
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from sngan.config import TrialConfig
+from sngan.results import Evaluation, Outcome
 from sweeps.search import open_memory, propose
-from sweeps.spaces import (
-    Tried,
-    configured,
-    space_of,
-)
-from tests.dashboards.synthetic import make_searched_preset
+from sweeps.searching import Searches, searches_of
+from sweeps.spaces import Tried, configured, space_of
+from sweeps.store import ResultStore, open_store
+from sweeps.study import PlannedTrial, Preset
+from tests.dashboards.synthetic import FID, make_searched_preset, score
 
 SEARCH = make_searched_preset().search
 assert SEARCH is not None
@@ -37,3 +41,48 @@ def searched(sampler: str, *, seed: int = 0, memory: Path | None = None, rounds:
                 fid = badness(configured("wgan-gp", values, CONFIG))
                 tried = [*tried, Tried(values=values, score=0.0 if fid is None else 1 / (1 + fid), ended=True)]
     return tried
+
+
+def tell(store: ResultStore, trial: PlannedTrial, fid: float | None) -> None:
+    """Give a trial its result, as the engine would."""
+    store.start_attempt(trial.digest, host="here", device="cpu", versions={})
+    measured = (score(FID, "fid", fid, 0.55, spread=None),)
+    updates = trial.config.updates
+    told = Evaluation(update=updates, scores=measured, diagnostics={}, train_s=1.0, evaluate_s=0.1, samples=None)
+    store.record(trial.digest, told)
+    state: Any = "diverged" if fid is None else "completed"
+    store.finish(trial.digest, Outcome(state=state, update=updates, reason="", train_s=1.0, evaluate_s=0.1))
+
+
+@dataclasses.dataclass(frozen=True)
+class Played:
+    """A study with searches and its store, to be played without any training."""
+
+    store: ResultStore
+    searches: Searches
+
+    def step(self, order: Callable[[list[PlannedTrial]], list[PlannedTrial]] = list) -> list[PlannedTrial]:
+        """Register what is wanted and give every new trial a result, in some order; the trials that got one."""
+        trials = self.searches.plan(self.store)
+        self.store.register(self.searches.study, self.searches.preset.name, {}, trials)
+        states = self.store.known_states(trial.digest for trial in trials)
+        missing = {t.digest: t for t in trials if not states[t.digest].finished}
+        for trial in order(list(missing.values())):
+            tell(self.store, trial, badness(trial.config))
+        return list(missing.values())
+
+    def to_the_end(self) -> list[PlannedTrial]:
+        while self.step():
+            pass
+        return self.searches.plan(self.store)
+
+
+@contextlib.contextmanager
+def played(folder: Path, preset: Preset | None = None, *, file: bool = False, **changes: Any) -> Iterator[Played]:
+    """A study of its own in a folder; with a file for Optuna only where asked, for it is slow."""
+    preset = preset or make_searched_preset(("none", "wgan-gp"), budget=4, seeds=2)
+    varied = {"methods": None, "seeds": None, "memory": folder / "optuna.db" if file else None, **changes}
+    searches = searches_of("made-up", preset, settings=None, **varied)
+    assert searches is not None
+    with open_store(f"sqlite:///{folder}/results.db") as store:
+        yield Played(store, searches)

@@ -207,16 +207,16 @@ class Later:
             yield batch
 
 
-def assert_in_batches(folder: Path, engine: Any) -> None:
+def assert_in_batches(folder: Path, **changes: Any) -> None:
     trials, recorder = planned(CONFIG, 9)[4:], Recorder()
     later = Later(trials, recorder)
-    result = run(trials[:2], engine_options(folder, engine=engine), recorder, troubled, then=later)
+    result = run(trials[:2], engine_options(folder, **changes), recorder, troubled, then=later)
     assert result.finished == {trial.digest for trial in trials}
     assert later.ended == [{4, 5}, {4, 5, 6}, {4, 5, 6}]
 
 
 def test_further_batches_are_asked_for_when_the_one_before_has_ended(tmp_path: Path) -> None:
-    assert_in_batches(tmp_path, "in-process")
+    assert_in_batches(tmp_path, engine="in-process")
 
 
 def test_further_batches_alone_are_run_too_and_none_is_after_a_stop(tmp_path: Path) -> None:
@@ -239,10 +239,9 @@ def test_further_batches_alone_are_run_too_and_none_is_after_a_stop(tmp_path: Pa
 
 @pytest.mark.thorough
 @pytest.mark.slow
-@pytest.mark.timeout(300)  # a Tuner per batch: 19 s on a free machine, over 100 s beside other work
 @pytest.mark.usefixtures("cluster")
 def test_ray_asks_for_further_batches_when_the_one_before_has_ended(tmp_path: Path) -> None:
-    assert_in_batches(tmp_path, "ray")
+    assert_in_batches(tmp_path, engine="ray", max_concurrent=1)  # a process per batch, not two
 
 
 @pytest.mark.slow

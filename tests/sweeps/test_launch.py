@@ -6,7 +6,6 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from sweeps.commands.options import database_url
 from sweeps.store import NoResultsError, TrialState, open_store
 from sweeps.study import STUDIES, plan
 from sweeps.variation import parse_overrides, vary
+from tests.sweeps.command_line import Line, assert_told
 from tests.sweeps.store.samples import DATABASES, fresh_database
 
 TINY = ["config.updates=2", "config.evaluate_every=1", "config.batch_size=8", "config.generator_batch_size=8",
@@ -28,22 +28,6 @@ SMALL = ["robustness", *SET, "--methods", "sn,r1", "--settings", "C", "--seeds",
 
 pytestmark = pytest.mark.usefixtures("small_report")
 
-Line = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, cache_dir: Path) -> Line:
-    """Runs a command line: exit code, standard output, standard error."""
-    monkeypatch.setenv("SNGAN_CACHE", str(cache_dir))
-    monkeypatch.delenv("RAY_ADDRESS", raising=False)
-
-    def run_line(*arguments: object) -> tuple[int, str, str]:
-        code = run([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run_line
-
 
 @pytest.fixture(scope="module")
 def swept(tmp_path_factory: pytest.TempPathFactory, cache_dir: Path, small_report: None) -> Path:
@@ -52,16 +36,6 @@ def swept(tmp_path_factory: pytest.TempPathFactory, cache_dir: Path, small_repor
     code = run([*SMALL, "--no-mlflow", "--out", str(out), "--cache-dir", str(cache_dir)])
     assert code == 0
     return out
-
-
-def assert_told(answer: tuple[int, str, str], *parts: str) -> None:
-    """A mistake is told on standard error, in a few lines that name what they must, and never as a traceback."""
-    code, out, err = answer
-    assert code not in (0, 75)
-    assert "Traceback" not in out + err
-    assert len(err.strip().splitlines()) <= 4
-    for part in parts:
-        assert part in err
 
 
 @pytest.mark.parametrize(

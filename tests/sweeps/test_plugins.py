@@ -4,7 +4,6 @@ import json
 import logging
 import re
 import shutil
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from sweeps.store import open_store
 from sweeps.study import STUDIES
 from sweeps.variation import parse_overrides, vary
 from tests.plugin_samples import SOUND, penalty, write
+from tests.sweeps.command_line import Line
 
 SET = [
     part
@@ -30,24 +30,6 @@ HERE = ["--no-mlflow", "--engine", "in-process"]
 SMALL = ["robustness", *SET, "--methods", "sn,mine", "--settings", "C", "--seeds", "1", *HERE]
 
 pytestmark = pytest.mark.usefixtures("small_report")
-
-Line = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, cache_dir: Path) -> Iterator[Line]:
-    """Runs a command line like a new process: without the plugins of the one before."""
-    monkeypatch.setenv("SNGAN_CACHE", str(cache_dir))
-    monkeypatch.delenv("RAY_ADDRESS", raising=False)
-
-    def run_line(*arguments: object) -> tuple[int, str, str]:
-        use_plugins([])
-        code = run([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    yield run_line
-    use_plugins([])
 
 
 @pytest.fixture(scope="module")
@@ -156,14 +138,17 @@ def test_a_kept_file_that_was_changed_is_not_used(line: Line, copied: Path, capl
     assert any("no plugin with code" in record.message for record in caplog.records)
 
 
-def test_changed_code_is_another_trial_and_never_mixed(line: Line, copied: Path, tmp_path: Path) -> None:
+def test_changed_code_is_another_trial_and_never_mixed(line: Line, copied: Path, tmp_path: Path, caplog) -> None:
     changed = write(tmp_path, SOUND["penalty"].replace("My own", "Newer"))
     more = [argument if argument != "C" else "A" for argument in SMALL]
     code, _, err = line(*more, "--plugin", changed, "--out", copied)
     assert code == 2
     assert "regularizer 'mine' from two versions of its plugin" in err
+    caplog.clear()
     code, told, _ = line(*SMALL, "--plugin", changed, "--out", copied)
     assert code == 0
+    (record,) = caplog.records
+    assert "mine has changed since earlier trials" in record.message
     assert "1 of 2 trials to run" in told
     assert len(list((copied / "plugins").iterdir())) == 2
     assert "Newer" in line("status", "robustness", *SET, "--out", copied)[1]
@@ -194,6 +179,7 @@ def test_keeping_again_writes_nothing(tmp_path: Path) -> None:
     use_plugins([])
 
 
+@pytest.mark.ray
 @pytest.mark.thorough
 @pytest.mark.slow
 def test_ray_runs_a_plugin_to_the_same_numbers(line: Line, swept: Path, tmp_path: Path) -> None:

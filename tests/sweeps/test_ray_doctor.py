@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 STUDY = ["cost", "--set", "config.protocols=fid/gen600-test600-digits"]
 _MEMORY = 100 * 2**20
 
-pytestmark = [pytest.mark.slow, pytest.mark.thorough, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.thorough, pytest.mark.timeout(300)]
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,73 +11,18 @@ import optuna
 import pytest
 
 from sngan.errors import InputError
-from sngan.results import Evaluation, Outcome
 from sweeps.search import SAMPLERS, agreed, open_memory, propose
-from sweeps.searching import Searches, searches_of
+from sweeps.searching import searches_of
 from sweeps.spaces import (
     Range,
     Tried,
     places_in,
 )
-from sweeps.store import ResultStore, TrialState, open_store
-from sweeps.study import PlannedTrial, Preset
+from sweeps.store import TrialState
+from sweeps.study import PlannedTrial
 from sweeps.transforms import Transform
-from tests.dashboards.synthetic import FID, make_searched_preset, score
-from tests.sweeps.search_samples import SPACE, badness, searched
-
-
-def tell(store: ResultStore, trial: PlannedTrial, fid: float | None) -> None:
-    """Give a trial its result, as the engine would."""
-    store.start_attempt(trial.digest, host="here", device="cpu", versions={})
-    measured = (score(FID, "fid", fid, 0.55, spread=None),)
-    updates = trial.config.updates
-    told = Evaluation(update=updates, scores=measured, diagnostics={}, train_s=1.0, evaluate_s=0.1, samples=None)
-    store.record(trial.digest, told)
-    state: Any = "diverged" if fid is None else "completed"
-    store.finish(trial.digest, Outcome(state=state, update=updates, reason="", train_s=1.0, evaluate_s=0.1))
-
-
-@dataclasses.dataclass(frozen=True)
-class Played:
-    """A study with searches and its store, to be played without any training."""
-
-    store: ResultStore
-    searches: Searches
-
-    def step(self, order: Callable[[list[PlannedTrial]], list[PlannedTrial]] = list) -> list[PlannedTrial]:
-        """Register what is wanted and give every new trial a result, in some order; the trials that got one."""
-        trials = self.searches.plan(self.store)
-        self.store.register(self.searches.study, self.searches.preset.name, {}, trials)
-        states = self.store.known_states(trial.digest for trial in trials)
-        missing = {t.digest: t for t in trials if not states[t.digest].finished}
-        for trial in order(list(missing.values())):
-            tell(self.store, trial, badness(trial.config))
-        return list(missing.values())
-
-    def to_the_end(self) -> list[PlannedTrial]:
-        while self.step():
-            pass
-        return self.searches.plan(self.store)
-
-
-@pytest.fixture
-def play(tmp_path: Path) -> Iterator[Callable[..., Played]]:
-    """Makes a study of its own in a folder of its own; with a file for Optuna only where asked, for it is slow."""
-    opened = []
-
-    def make(name: str, preset: Preset | None = None, *, file: bool = False, **changes: Any) -> Played:
-        preset = preset or make_searched_preset(("none", "wgan-gp"), budget=4, seeds=2)
-        folder = tmp_path / name
-        store = open_store(f"sqlite:///{folder}/results.db")
-        opened.append(store)
-        varied = {"methods": None, "seeds": None, "memory": folder / "optuna.db" if file else None, **changes}
-        searches = searches_of("made-up", preset, settings=None, **varied)
-        assert searches is not None
-        return Played(store, searches)
-
-    yield make
-    for store in opened:
-        store.close()
+from tests.dashboards.synthetic import make_searched_preset
+from tests.sweeps.search_samples import SPACE, Played, badness, searched, tell
 
 
 def cells(trials: list[PlannedTrial]) -> dict[tuple[str, str, int], str]:

@@ -15,8 +15,7 @@ import pytest
 
 from sweeps.search import agreed, open_memory
 from tests.dashboards.synthetic import FID
-from tests.sweeps.search_samples import SPACE, searched
-from tests.sweeps.test_search import Played, play  # noqa: F401 (a fixture)
+from tests.sweeps.search_samples import SPACE, Played, searched
 from tests.sweeps.tracking_samples import wait_for
 
 OBJECTIVE = f"score of {FID}, 0 to 1"
@@ -55,7 +54,7 @@ def asked(address: str) -> Any:
 
 
 def test_the_dashboard_serves_every_search_with_a_named_objective(
-    play: Callable[..., Played], dashboard: Callable[[Path], str]  # noqa: F811
+    play: Callable[..., Played], dashboard: Callable[[Path], str]
 ) -> None:  # fmt: skip
     played = play("one", seeds=1, methods=["none"], file=True)
     played.to_the_end()

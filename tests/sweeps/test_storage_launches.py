@@ -2,7 +2,7 @@
 
 import shutil
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from sweeps.store import open_store
 from sweeps.study import STUDIES
 from sweeps.tracking.server import NOLOAD_WARNING
 from sweeps.variation import parse_overrides, vary
+from tests.sweeps.command_line import Line, line_of
 from tests.sweeps.object_store import SECRET, Server, running
 
 CHANGES = ["config.updates=4", "config.evaluate_every=2", "config.batch_size=8", "config.generator_batch_size=8",
@@ -28,11 +29,11 @@ LABEL = next(iter(VARIED.presets))
 HERE = ["--engine", "in-process", "--no-mlflow"]
 
 pytestmark = [
+    pytest.mark.ray,
     pytest.mark.usefixtures("small_report"),
     pytest.mark.timeout(300),
     pytest.mark.filterwarnings(f"ignore:{NOLOAD_WARNING}:DeprecationWarning"),
 ]
-Line = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(scope="module")
@@ -45,13 +46,7 @@ def server() -> Iterator[Server]:
 def line(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, cache_dir: Path) -> Line:
     """Runs a launch: exit code and everything that this process and those it starts have written."""
     monkeypatch.setenv("SNGAN_CACHE", str(cache_dir))
-
-    def run_line(*arguments: object) -> tuple[int, str, str]:
-        code = run([str(argument) for argument in arguments])
-        captured = capfd.readouterr()
-        return code, captured.out, captured.err
-
-    return run_line
+    return line_of(run, capfd)
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pytest
 from sweeps.commands.line import run
 from sweeps.commands.options import database_url
 from sweeps.store import TrialState, open_store
-from tests.sweeps.test_launch import Line, assert_told, line  # noqa: F401 (a fixture)
+from tests.sweeps.command_line import Line, assert_told
 
 TINY = ["config.updates=2", "config.evaluate_every=2", "config.protocols=fid/gen600-test600-digits",
         "config.batch_size=8", "config.generator_batch_size=8", "config.z_dim=8"]  # fmt: skip
@@ -44,6 +44,7 @@ def kill_after(results_told: int, arguments: list[str]) -> None:
     assert process.returncode == -signal.SIGKILL
 
 
+@pytest.mark.ray
 @pytest.mark.thorough
 @pytest.mark.slow
 @pytest.mark.timeout(500)
@@ -60,7 +61,7 @@ def test_a_killed_search_that_goes_on_on_ray_ends_as_if_it_had_never_stopped(tmp
     assert results(tmp_path / "killed") == whole
 
 
-def test_a_dry_run_tells_what_comes_first_and_how_much_later(line: Line, tmp_path: Path) -> None:  # noqa: F811
+def test_a_dry_run_tells_what_comes_first_and_how_much_later(line: Line, tmp_path: Path) -> None:
     code, out, _ = line(*ONE, "--dry-run", "--out", tmp_path)
     assert code == 0
     assert "random-003" in out
@@ -70,12 +71,12 @@ def test_a_dry_run_tells_what_comes_first_and_how_much_later(line: Line, tmp_pat
     assert not (tmp_path / "optuna.db").exists()
 
 
-def test_settings_that_a_search_finds_cannot_be_chosen(line: Line, tmp_path: Path) -> None:  # noqa: F811
+def test_settings_that_a_search_finds_cannot_be_chosen(line: Line, tmp_path: Path) -> None:
     assert_told(line(*ONE, "--settings", "A", "--out", tmp_path), "searches its settings", "--methods and --seeds")
 
 
 def test_a_stopped_search_says_so_and_names_what_goes_on(
-    line: Line,  # noqa: F811
+    line: Line,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -20,8 +20,8 @@ from sweeps.store import open_store
 from sweeps.tracking import Mirror
 from sweeps.tracking.server import NOLOAD_WARNING
 from tests.browser import browsed
+from tests.sweeps.command_line import Line, assert_told
 from tests.sweeps.store.samples import PRESET
-from tests.sweeps.test_launch import Line, assert_told, line  # noqa: F401 (a fixture)
 from tests.sweeps.tracking_samples import a_study, another_uri, client_of, finished_sweep
 
 pytestmark = pytest.mark.filterwarnings(f"ignore:{NOLOAD_WARNING}:DeprecationWarning")
@@ -53,7 +53,7 @@ def free_port() -> int:
 # What is refused, before anything is started
 
 
-def test_studies_that_are_not_there(line: Line, mirrored: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_studies_that_are_not_there(line: Line, mirrored: Path, tmp_path: Path) -> None:
     port = ("--port", free_port())
     assert_told(line("ui", "robustnes", "--out", mirrored, *port), "'robustnes'", "Did you mean 'robustness'")
     assert_told(
@@ -65,7 +65,7 @@ def test_studies_that_are_not_there(line: Line, mirrored: Path, tmp_path: Path) 
     assert not (tmp_path / "mlflow.db").exists()
 
 
-def test_an_mlflow_that_cannot_be_read(line: Line, tmp_path: Path) -> None:  # noqa: F811
+def test_an_mlflow_that_cannot_be_read(line: Line, tmp_path: Path) -> None:
     (tmp_path / "mlflow.db").write_text("no database, whatever its name says")
     assert_told(line("ui", "--out", tmp_path, "--port", free_port()), "does not answer", "file is not a database")
     assert_told(line("ui", "--mlflow", "runs"), "'runs' is neither a database nor a server")
@@ -76,7 +76,7 @@ def test_an_mlflow_that_cannot_be_read(line: Line, tmp_path: Path) -> None:  # n
     assert_told(line("ui", "--mlflow", nobody, "--port", 5001), "--port is for a database")
 
 
-def test_places_where_nothing_can_listen(line: Line, mirrored: Path) -> None:  # noqa: F811
+def test_places_where_nothing_can_listen(line: Line, mirrored: Path) -> None:
     with taken() as port:
         answer = line("ui", "--out", mirrored, "--port", port)
         assert_told(answer, f"port {port} of 127.0.0.1 cannot be used: Address already in use.")
@@ -173,7 +173,7 @@ def scheduler_terminates(pid: int) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_it_serves_with_few_processes_and_ends_with_all_of_them(
-    start: Callable[..., Ui], line: Line, mirrored: Path  # noqa: F811
+    start: Callable[..., Ui], line: Line, mirrored: Path
 ) -> None:  # fmt: skip
     ui = start(mirrored, "robustness")
     said = ui.said()

@@ -1,13 +1,11 @@
 """python -m sweeps.submit, typed in an empty folder."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from sweeps.commands.submit import run
-
-Line = Callable[..., tuple[int, str, str]]
+from tests.sweeps.command_line import Line, line_of
 
 
 @pytest.fixture
@@ -16,10 +14,4 @@ def line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
-
-    def run_line(*arguments: object) -> tuple[int, str, str]:
-        code = run([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run_line
+    return line_of(run, capsys)

@@ -16,7 +16,7 @@ import yaml
 
 from sngan.errors import InputError
 from sweeps.clusters.kubernetes import RayCluster, manifest, ray_job, resource_name
-from tests.sweeps.clusters.conftest import Line
+from tests.sweeps.command_line import Line
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "kubernetes"
 INFRA = Path(__file__).parents[3] / "infra"

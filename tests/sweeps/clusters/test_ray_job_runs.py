@@ -35,7 +35,7 @@ if "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ or "RAY_RAYLET_PID" in os.environ
 """
 LONGEST_S = 240
 
-pytestmark = [pytest.mark.slow, pytest.mark.thorough, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.thorough, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from sweeps.clusters.ray_jobs import Ending, JobServer, RayJob, job_name
 from sweeps.clusters.travelling import copy_plugins, copy_project, pinned_requirements, plugin_names
 from sweeps.commands.submit_ray import described, entrypoint
 from tests.plugin_samples import SOUND
-from tests.sweeps.clusters.conftest import Line
+from tests.sweeps.command_line import Line
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "ray"
 TIME = datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)

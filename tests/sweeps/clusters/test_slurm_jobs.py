@@ -34,7 +34,7 @@ LABEL = next(iter(vary(STUDIES[STUDY], "quick", parse_overrides(CHANGES)).preset
 NUM_TRIALS, NUM_EVALUATIONS = 6, 6 * 6
 LONGEST_S = 400
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slurm, pytest.mark.slow, pytest.mark.timeout(900)]
 Submit = Callable[..., int]
 
 

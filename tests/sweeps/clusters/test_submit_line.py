@@ -6,7 +6,7 @@ import pytest
 
 from sweeps.clusters import submissions
 from sweeps.clusters.submissions import Submission
-from tests.sweeps.clusters.conftest import Line
+from tests.sweeps.command_line import Line
 
 
 def test_a_dry_run_prints_the_script_alone_and_what_would_run_beside_it(line: Line, tmp_path: Path) -> None:
