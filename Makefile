@@ -9,7 +9,7 @@ robustness: .venv/installed  ## the main job: the quick robustness study, then w
 	$(BIN)/python -m sweeps.launch robustness
 
 test: .venv/installed-dev  ## the test suite, one process per core with one thread each
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadgroup --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadscope
 
 check: .venv/installed-dev  ## style and types
 	$(BIN)/ruff check .

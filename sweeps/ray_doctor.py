@@ -91,6 +91,9 @@ def _look(needs: Needs, offered_gpus: int) -> list[Finding]:
 def _answer(task: Any) -> list[Finding]:
     try:
         found: list[Finding] = ray.get(task)
+    except (ray.exceptions.TaskUnschedulableError, ray.exceptions.NodeDiedError):
+        advice = "Is it up, and does the cluster's network reach it?"
+        return [Finding(what="machine", state="bad", told="has left the cluster meanwhile", advice=advice)]
     except ray.exceptions.RayError as error:
         cause = getattr(error, "cause", None) or error
         advice = "Every node needs this project and its dependencies, as here."

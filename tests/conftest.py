@@ -1,8 +1,10 @@
 """Shared fixtures: one thread, a tiny config, real data and weights where the environment names them."""
 
+import functools
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -49,41 +51,43 @@ def required(variable: str, what: str) -> Path:
     return Path(value)
 
 
+# Groups of tests. A process of pytest-xdist runs a group from beginning to end: a module, whose preparations are
+# then made once, or all modules that start Ray. A Ray has as many processes as the machine has CPUs, and two at a time
+# take many times as long as one after the other.
+
 _RAY_TIMEOUT_S = 300
+_RAY, _SLURM = "pytest.mark.ray", "pytest.mark.slurm"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Hands out groups in the order of the collection."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class InGroups(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return _RAY if _marked(config.rootpath / file, _RAY) else file
+
+    config.option.loadscopereorder = False
+    return InGroups(config, log)
+
+
+@functools.cache
+def _marked(file: Path, mark: str) -> bool:
+    """Whether a module uses a mark. Read from its text: the process that hands out tests imports none."""
+    return mark in file.read_text(encoding="utf-8")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Groups that a process of pytest-xdist runs from beginning to end, those that take longest first.
-
-    A module is a group: what it prepares is prepared once. All that start Ray are one: a Ray has as many processes as
-    the machine has CPUs, and two at a time take many times as long as one after the other.
-    """
-    groups: dict[str, list[pytest.Item]] = {}
+    """Those that take longest first: Ray, Slurm, where a process mostly waits, and modules with slow tests."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: (not _marked(item.path, _RAY), not _marked(item.path, _SLURM), item.path not in slow))
     for item in items:
-        groups.setdefault(_group(item), []).append(item)
-    for name, members in groups.items():
-        for item in members:
-            item.add_marker(pytest.mark.xdist_group(name))
-            if name == "ray" and not item.get_closest_marker("timeout"):
-                item.add_marker(pytest.mark.timeout(_RAY_TIMEOUT_S))
-    items[:] = [item for name in sorted(groups, key=lambda name: _rank(name, groups[name])) for item in groups[name]]
+        if item.get_closest_marker("ray") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(_RAY_TIMEOUT_S))
     if not os.environ.get("SNGAN_TEST_THOROUGH"):
         skipped = pytest.mark.skip(reason="takes most of a minute: set SNGAN_TEST_THOROUGH=1")
         for item in items:
             if item.get_closest_marker("thorough"):
                 item.add_marker(skipped)
-
-
-def _group(item: pytest.Item) -> str:
-    if item.get_closest_marker("ray") or "cluster" in getattr(item, "fixturenames", ()):
-        return "ray"
-    return str(item.path.relative_to(Path(__file__).parent).with_suffix(""))
-
-
-def _rank(name: str, members: list[pytest.Item]) -> int:
-    """0 for Ray; 1 for Slurm, where a process does little but wait; then modules with slow tests, then the others."""
-    if name == "ray":
-        return 0
-    if any(item.get_closest_marker("slurm") for item in members):
-        return 1
-    return 2 if any(item.get_closest_marker("slow") for item in members) else 3

@@ -239,12 +239,14 @@ def test_further_batches_alone_are_run_too_and_none_is_after_a_stop(tmp_path: Pa
 
 @pytest.mark.thorough
 @pytest.mark.slow
+@pytest.mark.ray
 @pytest.mark.usefixtures("cluster")
 def test_ray_asks_for_further_batches_when_the_one_before_has_ended(tmp_path: Path) -> None:
     assert_in_batches(tmp_path, engine="ray", max_concurrent=1)  # a process per batch, not two
 
 
 @pytest.mark.slow
+@pytest.mark.ray
 @pytest.mark.usefixtures("cluster")
 def test_both_engines_give_the_same_numbers_bit_for_bit(tmp_path: Path, tiny: TrialConfig, cache_dir: Path) -> None:
     recorders = {}
@@ -263,6 +265,7 @@ def test_both_engines_give_the_same_numbers_bit_for_bit(tmp_path: Path, tiny: Tr
 
 @pytest.mark.thorough
 @pytest.mark.slow
+@pytest.mark.ray
 @pytest.mark.usefixtures("cluster")
 def test_ray_tries_again_what_may_have_been_bad_luck(tmp_path: Path) -> None:
     trials, recorder = planned(CONFIG, 5), Recorder()
@@ -293,6 +296,7 @@ def most_at_once(seen_trials: list[dict[str, Any]]) -> int:
 
 @pytest.mark.thorough
 @pytest.mark.slow
+@pytest.mark.ray
 @pytest.mark.usefixtures("cluster")
 def test_two_cpus_run_two_trials_at_a_time_with_a_thread_each_in_processes_used_again(tmp_path: Path) -> None:
     result = run(planned(CONFIG, 6), engine_options(tmp_path), Recorder(), observed_together)
@@ -307,6 +311,7 @@ def test_two_cpus_run_two_trials_at_a_time_with_a_thread_each_in_processes_used_
 
 @pytest.mark.thorough
 @pytest.mark.slow
+@pytest.mark.ray
 @pytest.mark.usefixtures("cluster")
 def test_a_gpu_is_shared_and_processes_are_fresh_when_asked(tmp_path: Path) -> None:
     options = engine_options(tmp_path, gpus_per_trial=0.5, cpus_per_trial=0.5, max_concurrent=1, fresh_process=True)
@@ -318,6 +323,7 @@ def test_a_gpu_is_shared_and_processes_are_fresh_when_asked(tmp_path: Path) -> N
     assert len({trial["pid"] for trial in trials}) == 2
 
 
+@pytest.mark.ray
 @pytest.mark.usefixtures("cluster")
 @pytest.mark.parametrize("changes", [{"cpus_per_trial": 3.0}, {"gpus_per_trial": 2.0}])
 def test_ray_refuses_what_it_could_only_wait_for(tmp_path: Path, changes: dict[str, Any]) -> None:
@@ -343,6 +349,7 @@ class Stopping(Recorder):
 
 
 @pytest.mark.slow
+@pytest.mark.ray
 @pytest.mark.usefixtures("cluster")
 @pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.thorough)])
 def test_ray_stops_within_seconds_and_blames_no_trial(tmp_path: Path, number: signal.Signals) -> None:
@@ -378,6 +385,7 @@ def test_what_this_machine_cannot_give_is_told_before_anything_starts(
 
 @pytest.mark.thorough
 @pytest.mark.slow
+@pytest.mark.ray
 @pytest.mark.usefixtures("cluster")
 def test_ray_passes_on_an_error_of_the_listener(tmp_path: Path) -> None:
     recorder = Full()

@@ -21,7 +21,7 @@ from sweeps.study import PlannedTrial
 from tests.plugin_samples import penalty, write
 from tests.sweeps.recording import Recorder, planned
 
-pytestmark = pytest.mark.usefixtures("cluster")
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("cluster")]
 
 CONFIG = TrialConfig(updates=12, evaluate_every=6, n_dis=1, protocols=("fid/gen600-test600-digits",))
 

@@ -156,7 +156,8 @@ def test_a_node_that_does_not_answer_is_told_and_the_others_are_shown(nodes: Two
     assert of(found, nodes.head).bad == []
     (silent,) = of(found, nodes.worker).findings
     assert silent.state == "bad"
-    assert "has not answered for 30 s" in silent.told
+    # About 30 s is also what Ray waits before it gives a node up.
+    assert silent.told in ("has not answered for 30 s", "has left the cluster meanwhile")
 
 
 def test_an_address_without_a_cluster_is_told(needs: Needs) -> None:
