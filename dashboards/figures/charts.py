@@ -16,9 +16,16 @@ _RAIL = 0.11  # height of a rail, as a fraction of the axis
 _LOG_STEPS = ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 5.0, 7.0), tuple(np.arange(1, 10, 0.5)))
 
 
+class _Shared(alt.InlineData):
+    """Data that a chart's copies share: Altair copies a chart with most calls that add to it, to the last value."""
+
+    def __deepcopy__(self, memo: object) -> "_Shared":
+        return self
+
+
 def inline(frame: pd.DataFrame) -> alt.InlineData:
     """The frame's rows as inline data, however many; what is not finite becomes null."""
-    return alt.InlineData(values=[_plain(record) for record in frame.to_dict(orient="records")])
+    return _Shared(values=[_plain(record) for record in frame.to_dict(orient="records")])
 
 
 def _plain(record: dict[Any, Any]) -> dict[str, Any]:
