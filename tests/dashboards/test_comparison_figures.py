@@ -60,8 +60,17 @@ def test_points_are_best_settings_with_the_time_that_they_took(frames: StudyFram
         best = best_setting_of(frames.headline, str(point.method))
         assert (point.setting, point.score) == (best.setting, pytest.approx(best.median))
         rows = frames.trials.query("method == @point.method and setting == @point.setting and state == 'completed'")
-        assert point.minutes == pytest.approx(rows["train_s"].median() / 60)
-        assert point.minutes_low <= point.minutes <= point.minutes_high
+        assert point.train_s == pytest.approx(rows["train_s"].median())
+        assert point.train_s_low <= point.train_s <= point.train_s_high
+
+
+@pytest.mark.parametrize(("train_s", "unit"), [(90.0, "seconds"), (150.0, "minutes"), (30_000.0, "hours")])
+def test_times_are_drawn_in_a_unit_that_is_read_easily(frames: StudyFrames, train_s: float, unit: str) -> None:
+    data = FIGURES["pareto"].prepare(frames)
+    assert isinstance(data, ParetoData)
+    columns = dict.fromkeys(("train_s", "train_s_low", "train_s_high"), train_s)
+    drawing = FIGURES["pareto"].draw(dataclasses.replace(data, points=data.points.assign(**columns)))
+    assert f"{unit} of training" in str(drawing.to_dict())  # type: ignore[union-attr]
 
 
 def test_nothing_beats_the_front_and_everything_else_is_beaten(frames: StudyFrames) -> None:
@@ -70,10 +79,10 @@ def test_nothing_beats_the_front_and_everything_else_is_beaten(frames: StudyFram
     points = data.points
     assert 0 < points["front"].sum() < len(points)
     for point in points.itertuples():
-        beaten = ((points["score"] < point.score) & (points["minutes"] < point.minutes)).any()
+        beaten = ((points["score"] < point.score) & (points["train_s"] < point.train_s)).any()
         assert not (point.front and beaten)
         front = points[points["front"]]
-        assert ((front["score"] <= point.score) & (front["minutes"] <= point.minutes)).any()
+        assert ((front["score"] <= point.score) & (front["train_s"] <= point.train_s)).any()
 
 
 def test_a_front_of_scores_that_are_better_when_higher(frames: StudyFrames) -> None:
