@@ -3,6 +3,7 @@
 .DEFAULT_GOAL := robustness
 
 PYTHON ?= python3
+PIP_FLAGS ?=
 BIN := .venv/bin
 
 robustness: .venv/installed  ## the main job: the quick robustness study, then where its report is
@@ -50,7 +51,7 @@ $(BENCHMARKS:%=smoke-%): smoke-%: .bench-peers/installed
 
 # Without what they depend on, which is here or, as TensorFlow, not needed for the parts that are compared.
 .bench-peers/installed: .venv/installed-dev Makefile
-	$(BIN)/python -m pip install --no-compile --quiet --disable-pip-version-check --no-deps --upgrade --target .bench-peers $(PEERS)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) --no-deps --upgrade --target .bench-peers $(PEERS)
 	touch $@
 
 .venv/bin/python:
@@ -58,11 +59,11 @@ $(BENCHMARKS:%=smoke-%): smoke-%: .bench-peers/installed
 	$(PYTHON) -m venv .venv
 
 .venv/installed: .venv/bin/python pyproject.toml constraints.txt
-	$(BIN)/python -m pip install --no-compile --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) --constraint constraints.txt --editable .
 	touch $@
 
 .venv/installed-dev: .venv/installed
-	$(BIN)/python -m pip install --no-compile --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,inception,onnx,optuna-dashboard,postgresql,ray-jobs]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) --constraint constraints.txt --editable '.[dev,inception,onnx,optuna-dashboard,postgresql,ray-jobs]'
 	touch $@
 
 clean:  ## remove the environment and caches; results in runs/ stay

@@ -51,7 +51,7 @@ def use_with_kept(files: Sequence[Path], out: Path, configs: Iterable[str]) -> t
         else:
             others.add(kept_stem(path, code))
     for name in sorted(others):
-        logger.warning("%s has changed since earlier trials were made: they stay stored, its methods run anew", name)
+        logger.warning("plugin %s is another version than trials were made with; what is stored of those stays", name)
     return given
 
 

@@ -38,8 +38,10 @@ def tab(browser: Any, *, complaints: bool = True, **options: Any) -> Iterator[An
     page.on("request", lambda request: strangers.append(request.url) if is_elsewhere(request.url) else None)
     page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: errors.append(str(error)))
-    yield page
-    page.close()
+    try:
+        yield page
+    finally:
+        page.close()
     assert strangers == []
     assert not complaints or errors == []
 

@@ -61,7 +61,9 @@ _RAY, _SLURM = "pytest.mark.ray", "pytest.mark.slurm"
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Hands out groups in the order of the collection."""
+    """With --dist loadscope: hands out groups in the order of the collection."""
+    if config.getoption("dist") != "loadscope":
+        return None
     from xdist.scheduler import LoadScopeScheduling
 
     class InGroups(LoadScopeScheduling):
@@ -76,7 +78,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 @functools.cache
 def _marked(file: Path, mark: str) -> bool:
     """Whether a module uses a mark. Read from its text: the process that hands out tests imports none."""
-    return mark in file.read_text(encoding="utf-8")
+    return file.is_file() and mark in file.read_text(encoding="utf-8")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -84,7 +86,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: (not _marked(item.path, _RAY), not _marked(item.path, _SLURM), item.path not in slow))
     for item in items:
-        if item.get_closest_marker("ray") and not item.get_closest_marker("timeout"):
+        starts_ray = item.get_closest_marker("ray") or "cluster" in getattr(item, "fixturenames", ())
+        if starts_ray and not _marked(item.path, _RAY):
+            raise pytest.UsageError(f"{item.nodeid} starts Ray: its module must say {_RAY}")
+        if starts_ray and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(_RAY_TIMEOUT_S))
     if not os.environ.get("SNGAN_TEST_THOROUGH"):
         skipped = pytest.mark.skip(reason="takes most of a minute: set SNGAN_TEST_THOROUGH=1")

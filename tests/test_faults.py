@@ -12,7 +12,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-from filelock import FileLock
 
 from sweeps.commands.options import database_url
 from sweeps.compare import compare
@@ -99,14 +98,10 @@ def wait_for_evaluations(process: subprocess.Popen[str], out: Path, number: int)
 
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory: pytest.TempPathFactory, cache_dir: Path) -> Path:
-    """The same sweep without any trouble, one trial after another, without Ray; made once for all test processes."""
-    base = tmp_path_factory.getbasetemp()
-    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    out = shared / "uninterrupted"
+    """The same sweep without any trouble, one trial after another, without Ray."""
+    out = tmp_path_factory.mktemp("uninterrupted")
     environment = {**os.environ, "SNGAN_CACHE": str(cache_dir), "OMP_NUM_THREADS": "1"}
-    made = command(*SWEEP, "--engine", "in-process", out=out)
-    with FileLock(shared / "uninterrupted.lock"):  # a second process finds nothing to do
-        subprocess.run(made, env=environment, check=True, timeout=LONGEST_S)
+    subprocess.run(command(*SWEEP, "--engine", "in-process", out=out), env=environment, check=True, timeout=LONGEST_S)
     return out
 
 
@@ -117,6 +112,7 @@ def differences(one: Path, other: Path) -> list[str]:
 
 
 @pytest.mark.thorough
+@pytest.mark.timeout(600)  # three launches
 def test_a_sweep_that_was_stopped_then_killed_then_lost_a_worker_ends_as_if_nothing_had_been(
     start: Start, tmp_path: Path, uninterrupted: Path
 ) -> None:
@@ -140,6 +136,8 @@ def test_a_sweep_that_was_stopped_then_killed_then_lost_a_worker_ends_as_if_noth
     ended(killed)
     done = num_evaluations(tmp_path)
     assert done < 4 * 8, "it was killed before its end"
+    with open_store(database_url(tmp_path), create=False) as store:
+        before = store.trials(STUDY, LABEL).set_index("digest")
 
     last = start(*SWEEP, out=tmp_path)
     wait_for_evaluations(last, tmp_path, done + 2)
@@ -151,6 +149,11 @@ def test_a_sweep_that_was_stopped_then_killed_then_lost_a_worker_ends_as_if_noth
     assert "trials to run" in out
     assert "lost an attempt and is tried again" in out
     assert differences(uninterrupted, tmp_path) == []
+    with open_store(database_url(tmp_path), create=False) as store:
+        more = store.trials(STUDY, LABEL).set_index("digest")["num_attempts"] - before["num_attempts"]
+    left = before["state"] != "completed"
+    assert set(more[~left]) <= {0}
+    assert sorted(more[left]) == [1] * (left.sum() - 1) + [2], "the one that lost its process, and no other"
     with sqlite3.connect(tmp_path / "results.db") as database:
         errors = [row[0] for row in database.execute("SELECT error FROM attempts WHERE error != ''")]
     (lost,) = [error for error in errors if error != INTERRUPTED]

@@ -51,7 +51,8 @@ def draw(name: str, frames: StudyFrames, folder: Path) -> Picture:
         flat.paste(drawn, mask=drawn.getchannel("A") if drawn.mode == "RGBA" else None)
         flat.quantize(_COLOURS).save(small, "PNG", optimize=True)
     write_atomically(folder / f"{name}.png", small.getvalue())
-    return Picture(figure, frames.study.name, len(frames.trials), int(frames.trials["updates"].max()), data)
+    trials = frames.trials
+    return Picture(figure, frames.study.name, trials["digest"].nunique(), int(trials["updates"].max()), data)
 
 
 def write_page(pictures: Sequence[Picture], folder: Path) -> Path:

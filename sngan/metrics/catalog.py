@@ -20,7 +20,7 @@ class Metric:
     a report. lower_is_better : True for distances. keeps : what is kept of the images that are looked at;
     "class-statistics" asks for images of a given class. with_real : compares with real images. least_images : fewer
     on either side cannot be measured. images_per_feature : generated images for each feature of the network below
-    which the metric means nothing; 0 for no such limit.
+    which the metric means nothing; 0 for no such limit. frechet : whether it compares covariances.
     """
 
     name: str
@@ -31,6 +31,7 @@ class Metric:
     with_real: bool = True
     least_images: int = 2
     images_per_feature: float = 0.0
+    frechet: bool = False
 
 
 METRICS: Registry[Metric] = Registry("metric")
@@ -48,6 +49,7 @@ for _metric in (
         "images. Lower is better. It grows with fewer images: only equal counts can be compared.",
         lower_is_better=True,
         keeps="statistics",
+        frechet=True,
     ),
     Metric(
         name="kid",
@@ -111,6 +113,7 @@ for _metric in (
         "the standard error of the fitted line, less than what another set of generated images would change.",
         lower_is_better=True,
         keeps="features",
+        frechet=True,
         images_per_feature=2 * 5000 / 2048,  # twice the smallest size of its line: the paper's 5,000 for Inception
     ),
     Metric(
@@ -120,6 +123,7 @@ for _metric in (
         "that confuses its classes is seen here and not by FID. Lower is better; it grows with fewer images per class.",
         lower_is_better=True,
         keeps="class-statistics",
+        frechet=True,
     ),
 ):
     METRICS.add(_metric.name, _metric)

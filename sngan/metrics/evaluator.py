@@ -33,13 +33,13 @@ logger = logging.getLogger(__name__)
 
 GenerateClass = Callable[[int, int], Iterator[Tensor]]  # class, number of images -> images of this class
 
-_said: set[str] = set()
+_given_warnings: set[str] = set()
 
 
 def _warn_once(text: str) -> None:
     """Once per process, however many evaluators there are."""
-    if text not in _said:
-        _said.add(text)
+    if text not in _given_warnings:
+        _given_warnings.add(text)
         logger.warning(text)
 
 
@@ -77,8 +77,8 @@ class Evaluator:
     def _can_measure(self, protocol: Protocol) -> bool:
         if protocol.by_class:
             self._check_classes(protocol)
-        if protocol.caution:
-            _warn_once(protocol.caution)
+        if caution := protocol.caution(self._dataset.num_classes or 1):
+            _warn_once(caution)
         if protocol.metric != "is" or self._extractors[protocol.extractor].has_logits:
             return True
         _warn_once(

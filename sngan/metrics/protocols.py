@@ -109,17 +109,19 @@ class Protocol:
         """Generated images over all repetitions."""
         return self.num_generated * self.repeats
 
-    @property
-    def caution(self) -> str:
-        """What readers of its numbers must know, "" where nothing. A covariance of fewer images than features
-        lacks full rank, and the Frechet distance's bias (Chong and Forsyth 2020, arXiv:1911.07023) is then large.
+    def caution(self, num_classes: int = 1) -> str:
+        """What readers of its numbers must know, "" where nothing. A covariance of no more images than features lacks
+        full rank, and the Frechet distance's bias (Chong and Forsyth 2020, arXiv:1911.07023) is then large.
+
+        num_classes : of the data set, by which images are divided where the metric goes by class.
         """
-        images, dim = min(self.num_generated, self.num_real), EXTRACTORS[self.extractor].dim
-        if self.kind.keeps not in ("statistics", "class-statistics") or images >= dim:
+        each, of_each = (num_classes, " of each class") if self.by_class else (1, "")
+        images, dim = min(self.num_generated, self.num_real) // each, EXTRACTORS[self.extractor].dim
+        if not self.kind.frechet or images > dim:
             return ""
         return (
-            f"{self.name} has fewer images ({images}) than its network has features ({dim}): read it beside what real "
-            f"images give, or measure kid, which has no such bias"
+            f"{self.name}: {images} images{of_each} are few for covariances of {dim} features; read it beside what "
+            "real images give, or measure kid, which has no such bias"
         )
 
 

@@ -27,7 +27,7 @@ debug_option = click.option(
     "--debug", is_flag=True, expose_value=False, help="Show the traceback of an internal error."
 )
 preset_option = click.option(
-    "--preset", help="Scale of the study, see --list.  [default: the study's first]", metavar="NAME"
+    "--preset", help="Scale of the study; its --help describes them.  [default: the study's first]", metavar="NAME"
 )
 set_option = click.option(
     "--set",

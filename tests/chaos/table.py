@@ -21,6 +21,11 @@ is {study}, its quick preset as it is: {trials} trials with {evaluations} rows o
 - *changed*: numbers, states and images that differ in any bit from those of the unharmed study.
 - *not ended*: studies with a trial without a result. *MLflow*: runs too many or too few, once `sync` was called.
 - *unnoticed*: damaged checkpoints that no launch complained of.
+
+A study is harmed many times, one fault after another. *In studies* says in how many a fault occurred; the numbers
+behind it are what became of those studies as a whole. *Launches* is how often a study was started until it had ended,
+*s* how many seconds all of that took. "Process 543 of 2" is the one of two such processes that was chosen; a *raylet*
+is Ray's process on a node. *Done again* is the training that a preemption cost, *code* the job's exit code.
 """
 
 

@@ -116,6 +116,23 @@ def test_anything_else_is_refused_in_two_lines(name: str, says: str) -> None:
     assert len(str(error.value).splitlines()) <= 2
 
 
+@pytest.mark.parametrize(
+    ("name", "num_classes", "few"),
+    [
+        ("fid/gen64-test100-digits", 10, True),
+        ("fid/gen100-test64-digits", 10, True),
+        ("fid/gen65-test65-digits", 10, False),
+        ("intra-fid/gen600-test600-digits", 10, True),
+        ("intra-fid/gen650-test650-digits", 10, False),
+        ("fid-infinity/gen400-test64-digits", 1, True),
+        ("kid/gen10-test10-digits", 1, False),
+        ("is/gen10x1-digits", 1, False),
+    ],
+)
+def test_too_few_images_for_a_covariance_are_told(name: str, num_classes: int, few: bool) -> None:
+    assert ("covariances of 64 features" in parse(name).caution(num_classes)) == few
+
+
 @pytest.mark.parametrize("name", DIGITS)
 def test_real_digits_score_better_than_noisy_ones(name: str, options: RunOptions) -> None:
     digits = open_dataset("digits", cache_dir=options.cache_dir)

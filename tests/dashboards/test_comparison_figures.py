@@ -64,13 +64,26 @@ def test_points_are_best_settings_with_the_time_that_they_took(frames: StudyFram
         assert point.train_s_low <= point.train_s <= point.train_s_high
 
 
-@pytest.mark.parametrize(("train_s", "unit"), [(90.0, "seconds"), (150.0, "minutes"), (30_000.0, "hours")])
-def test_times_are_drawn_in_a_unit_that_is_read_easily(frames: StudyFrames, train_s: float, unit: str) -> None:
+@pytest.mark.parametrize(
+    ("train_s", "unit", "drawn"),
+    [
+        (119.0, "seconds", 119.0),
+        (120.0, "minutes", 2.0),
+        (7199.0, "minutes", 7199 / 60),
+        (7200.0, "hours", 2.0),
+    ],
+)
+def test_times_are_drawn_in_a_unit_that_is_read_easily(
+    frames: StudyFrames, train_s: float, unit: str, drawn: float
+) -> None:
     data = FIGURES["pareto"].prepare(frames)
     assert isinstance(data, ParetoData)
     columns = dict.fromkeys(("train_s", "train_s_low", "train_s_high"), train_s)
-    drawing = FIGURES["pareto"].draw(dataclasses.replace(data, points=data.points.assign(**columns)))
-    assert f"{unit} of training" in str(drawing.to_dict())  # type: ignore[union-attr]
+    spec = FIGURES["pareto"].draw(dataclasses.replace(data, points=data.points.assign(**columns))).to_dict()
+    assert f"{unit} of training" in str(spec)
+    (rows,) = spec["datasets"].values()
+    for row in rows:
+        assert [row["time"], row["time_low"], row["time_high"]] == pytest.approx([drawn] * 3)
 
 
 def test_nothing_beats_the_front_and_everything_else_is_beaten(frames: StudyFrames) -> None:

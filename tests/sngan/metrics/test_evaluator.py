@@ -222,14 +222,14 @@ def test_a_split_or_an_image_size_that_does_not_fit_is_an_error(digits: Dataset,
         Evaluator(ALL, dataclasses.replace(digits, channels=3, image_size=32), options)
 
 
-def test_fewer_images_than_features_are_warned_of_once(
+def test_a_caution_is_given_once(
     digits: Dataset, options: RunOptions, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sngan.metrics.evaluator._said", set())
+    monkeypatch.setattr("sngan.metrics.evaluator._given_warnings", set())
     for _ in range(2):
-        Evaluator(["fid/gen63-test64-digits", "fid/gen64-test64-digits", "kid/gen63-test63-digits"], digits, options)
+        Evaluator(["fid/gen64-test100-digits", "fid/gen65-test65-digits", "kid/gen60-test60-digits"], digits, options)
     (record,) = caplog.records
-    assert "fid/gen63-test64-digits has fewer images (63) than its network has features (64)" in record.getMessage()
+    assert "fid/gen64-test100-digits: 64 images are few for covariances of 64 features" in record.getMessage()
 
 
 def test_images_that_are_not_finite_have_no_score(digits: Dataset, options: RunOptions, train_images: Tensor) -> None:

@@ -234,7 +234,7 @@ def test_without_fc_scores_are_left_out_with_one_warning(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(evaluator_module, "_said", set())
+    monkeypatch.setattr(evaluator_module, "_given_warnings", set())
     options = RunOptions(cache_dir=tmp_path, inception_weights=weights_file)
     for _ in range(2):
         evaluator = Evaluator(["is/gen5000x10-inception", "is/gen10x1-inception"], digits, options)
