@@ -62,9 +62,9 @@ $(BENCHMARKS:%=smoke-%): smoke-%: .bench-peers/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) --constraint constraints.txt --editable .
 	touch $@
 
-.venv/installed-dev: .venv/installed
+.venv/installed-dev: .venv/bin/python pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) --constraint constraints.txt --editable '.[dev,inception,onnx,optuna-dashboard,postgresql,ray-jobs]'
-	touch $@
+	touch .venv/installed $@
 
 clean:  ## remove the environment and caches; results in runs/ stay
 	rm -rf .venv .bench-peers build .mypy_cache .ruff_cache .pytest_cache *.egg-info

@@ -177,15 +177,3 @@ def test_keeping_again_writes_nothing(tmp_path: Path) -> None:
     assert keep(tmp_path) == sources
     assert kept.stat().st_mtime_ns == written
     use_plugins([])
-
-
-@pytest.mark.ray
-@pytest.mark.thorough
-@pytest.mark.slow
-def test_ray_runs_a_plugin_to_the_same_numbers(line: Line, swept: Path, tmp_path: Path) -> None:
-    plugin = write(tmp_path, SOUND["penalty"])
-    on_ray = [argument for argument in SMALL if argument not in ("--engine", "in-process")]
-    code, _, err = line(*on_ray, "--plugin", plugin, "--out", tmp_path / "runs", "--max-concurrent", "1")
-    assert code == 0, err
-    code, told, _ = line("compare", "robustness", swept, tmp_path / "runs", *SET)
-    assert (code, told) == (0, "equal: 2 trials, 4 measured numbers\n")
