@@ -200,6 +200,7 @@ def running(job: int) -> list[slurm.JobState]:
 
 def test_a_task_is_cancelled_alone_and_a_job_whole_and_neither_starts_again(submit: Submit, out: Path) -> None:
     """The last task's number as a job is that of the whole array."""
+    before = scratch_folders()
     job = submit("--array", 2, "--cpus-per-node", 1, "--time", 10)
     wait_for(lambda: "preparing" in log_of(out, job) and len(running(job)) == 2, "both tasks")
     by_line("cancel", f"{job}_1", "--out", out)
@@ -212,5 +213,18 @@ def test_a_task_is_cancelled_alone_and_a_job_whole_and_neither_starts_again(subm
     assert {state.state.split()[0] for state in slurm.states(job)} <= {"CANCELLED", "COMPLETED"}
     assert "cancelled after" in log_of(out, job)
     assert not rows(out, "SELECT 1 FROM leases"), "others can run its trials at once"
-    look = ["srun", "--nodes=3", "--ntasks-per-node=1", "sh", "-c", f"ls -d /tmp/sngan-ray-{job}* 2> /dev/null || true"]
-    assert not subprocess.run(look, check=True, timeout=60, capture_output=True, text=True).stdout
+    assert scratch_folders() <= before
+
+
+def scratch_folders() -> set[str]:
+    """Ray's folders on the nodes."""
+    look = [
+        "srun",
+        "--nodes=3",
+        "--ntasks-per-node=1",
+        "--label",
+        "sh",
+        "-c",
+        "ls -d /tmp/sngan-ray-* 2> /dev/null || true",
+    ]
+    return set(subprocess.run(look, check=True, timeout=60, capture_output=True, text=True).stdout.splitlines())
