@@ -14,6 +14,8 @@ from sngan.results import RunOptions
 
 torch.set_num_threads(1)
 os.environ.pop("SNGAN_NOTIFY", None)  # nobody is to be told of tests
+# Ray's workers give way to everything else (niceness 15): beside other tests they would get a thirtieth of a core.
+os.environ.setdefault("RAY_worker_niceness", "0")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job hands it on to all it starts
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
