@@ -37,7 +37,8 @@ def launch(tmp_path: Path, cache_dir: Path) -> Iterator[subprocess.Popen[str]]:
     """A launch with secrets in its environment, in the URLs of an MLflow server and a webhook, in a hostile folder."""
     out = tmp_path / HOSTILE.replace("/", "")
     # Tests of the engine in this process may have left Ray's variables.
-    without_ray = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    kept = "RAY_worker_niceness"
+    without_ray = {name: value for name, value in os.environ.items() if not name.startswith("RAY_") or name == kept}
     mlflow, webhook = f"http://someone:{SECRET}@127.0.0.1:9/", f"http://127.0.0.1:9/{SECRET}"  # nobody answers there
     process = subprocess.Popen(
         [sys.executable, "-m", "sweeps.launch", *SWEEP, "--out", str(out), "--mlflow", mlflow, "--notify", webhook],
