@@ -31,7 +31,7 @@ CHANGES = ["config.updates=60", "config.evaluate_every=10", "config.batch_size=1
 SWEEP = ["--methods", "sn,r1,none", "--settings", "B,C", "--seeds", "1", "--no-mlflow",
          *(part for change in CHANGES for part in ("--set", change))]  # fmt: skip
 LABEL = next(iter(vary(STUDIES[STUDY], "quick", parse_overrides(CHANGES)).presets))
-NUM_TRIALS, NUM_EVALUATIONS = 6, 6 * 6
+NUM_TRIALS, NUM_EVALUATIONS, NUM_NODES = 6, 6 * 6, 3
 LONGEST_S = 400
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow, pytest.mark.timeout(900)]
@@ -82,8 +82,8 @@ def by_line(*arguments: object) -> str:
     return done.stdout
 
 
-def wait_for(condition: Callable[[], object], what: str, timeout_s: float = LONGEST_S) -> None:
-    deadline = time.monotonic() + timeout_s
+def wait_for(condition: Callable[[], object], what: str) -> None:
+    deadline = time.monotonic() + LONGEST_S
     while not condition():
         assert time.monotonic() < deadline, f"{what} does not come"
         time.sleep(0.5)
@@ -149,11 +149,11 @@ if "RAY_RAYLET_PID" in os.environ:  # in a worker
 
 @pytest.fixture
 def meeting(out: Path) -> Iterator[list[str]]:
-    """Options of a study whose trials begin once as many workers are there as all nodes have places for."""
+    """Options of a study whose trials begin once there is a worker on every node."""
     place, plugin = out.with_suffix(".meeting"), out.with_suffix(".py")
     place.mkdir(parents=True)
     plugin.write_text(MEETING + SOUND["penalty"])
-    variables = f"export MEETING_PLACE={place} MEETING_OF={NUM_TRIALS}"
+    variables = f"export MEETING_PLACE={place} MEETING_OF={NUM_NODES}"
     yield ["--setup", variables, "--plugin", str(plugin)]
     shutil.rmtree(place)
     plugin.unlink()
@@ -164,20 +164,20 @@ def test_a_study_on_three_nodes_is_preempted_goes_on_and_ends_with_the_same_numb
 ) -> None:
     begun = time.monotonic()
     job = submit(
-        "--partition", "spot", "--nodes", 3, "--cpus-per-node", 2, "--gpus-per-node", 1, "--gpus-per-trial", 0,
+        "--partition", "spot", "--nodes", NUM_NODES, "--cpus-per-node", 1, "--gpus-per-node", 1, "--gpus-per-trial", 0,
         "--time", 20, *meeting,
     )  # fmt: skip
-    wait_for(lambda: rows(out, "SELECT 1 FROM attempts"), "the first trial", timeout_s=120)
+    wait_for(lambda: rows(out, "SELECT 1 FROM attempts"), "the first trial")
     after_s = time.monotonic() - begun
     wait_for(lambda: len(rows(out, "SELECT 1 FROM evaluations")) >= 4, "the fourth evaluation")
     subprocess.run(
-        ["srun", "--partition=main", "--nodes=3", "--ntasks-per-node=1", "--cpus-per-task=2", "true"],
+        ["srun", "--partition=main", f"--nodes={NUM_NODES}", "--ntasks-per-node=1", "--cpus-per-task=2", "true"],
         check=True, timeout=120, capture_output=True,
     )  # fmt: skip
     assert "unfinished" in log_of(out, job) or slurm.states(job)[0].state != "RUNNING"
     assert end_of(job, out) == "COMPLETED", log_of(out, job)
     hosts = {host for (host,) in rows(out, "SELECT DISTINCT host FROM attempts")}
-    assert len(hosts) == 3 or not Path("/run/netns").exists(), hosts  # nodes that share one host share its name
+    assert len(hosts) == NUM_NODES or not Path("/run/netns").exists(), hosts  # nodes that share one host share its name
     assert not differences(alone, out)
     told = by_line("status", "--out", out)
     assert str(job) in told
@@ -220,7 +220,7 @@ def scratch_folders() -> set[str]:
     """Ray's folders on the nodes."""
     look = [
         "srun",
-        "--nodes=3",
+        f"--nodes={NUM_NODES}",
         "--ntasks-per-node=1",
         "--label",
         "sh",
