@@ -54,8 +54,7 @@ def required(variable: str, what: str) -> Path:
 
 
 # Groups of tests. A process of pytest-xdist runs a group from beginning to end: a module, whose preparations are
-# then made once, or all modules that start Ray. A Ray has as many processes as the machine has CPUs, and two at a time
-# take many times as long as one after the other.
+# then made once, or all modules of a folder that start Ray, so that few do so at the same time.
 
 _RAY_TIMEOUT_S = 300
 _RAY, _SLURM = "pytest.mark.ray", "pytest.mark.slurm"
@@ -71,7 +70,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     class InGroups(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.partition("::")[0]
-            return _RAY if _marked(config.rootpath / file, _RAY) else file
+            return f"{Path(file).parent} on Ray" if _marked(config.rootpath / file, _RAY) else file
 
     config.option.loadscopereorder = False
     return InGroups(config, log)
