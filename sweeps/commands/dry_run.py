@@ -111,5 +111,6 @@ def _expected_text(estimated: CostEstimate, slots: int) -> str:
     wall_s = estimated.wall_s(slots)
     if wall_s is None:
         return "The time cannot be told: no comparable trial has been measured in this database."
-    text = f"Expected: {duration(wall_s)} with {slots} at a time ({duration(estimated.known_s)} one after another)."
-    return f"{text}\n{estimated.explanation}".rstrip()
+    least = "at least " if estimated.num_unknown else ""
+    text = f"Expected: {least}{duration(wall_s)} with {slots} at a time"
+    return f"{text} ({duration(estimated.known_s)} one after another).\n{estimated.explanation}".rstrip()

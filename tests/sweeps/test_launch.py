@@ -210,7 +210,10 @@ def test_dry_run_says_what_would_run_and_writes_nothing(line: Line, tmp_path: Pa
     assert "4 trials to run, 2 already done" in told
     assert "  1 to 2 " in told, "seeds"
     assert "Expected: " in told
+    assert "at least" not in told
     assert "not measured yet" not in told
+    _, told, _ = line(*more, "--methods", "sn,wgan-gp", "--dry-run", "--out", swept)
+    assert "Expected: at least " in told
     with open_store(database_url(swept), create=False) as store:
         assert len(store.trials("robustness", LABEL)) == 2
 
