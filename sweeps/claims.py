@@ -21,6 +21,7 @@ from itertools import product
 
 import numpy as np
 
+from sngan.errors import InputError
 from sngan.fields import decode
 from sweeps.looks import ONCE, Looks
 from sweeps.measures import MEASURES
@@ -85,8 +86,11 @@ def judge(claims: Sequence[Claim], tables: Mapping[str, ScoreTable], looks: Look
 
 
 def rule_of(claim: Claim) -> Rule:
-    """The rule of a claim with its arguments. Raises InputError for one that does not exist."""
-    return decode(RULES[claim.rule], claim.contrast, f"claim {claim.name}")
+    """The rule of a claim with its arguments. Raises InputError, which names the claim, for what cannot be judged."""
+    try:
+        return decode(RULES[claim.rule], claim.contrast, "contrast")
+    except InputError as error:
+        raise InputError(f"claim {claim.name}: {error}") from None
 
 
 def claims_about(claims: Sequence[Claim], dataset: str, settings: Iterable[str] = ()) -> tuple[Claim, ...]:

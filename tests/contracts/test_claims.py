@@ -75,10 +75,13 @@ def test_a_study_without_any_result_is_undecided(study: Study, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("claim", CLAIMS)
-def test_a_misspelt_argument_is_refused(claim: Claim) -> None:
-    broken = dataclasses.replace(claim, contrast={**claim.contrast, "dataset": ("cifar10",)})
-    with pytest.raises(InputError, match=r"unknown claim .* key 'dataset'\. Did you mean 'datasets'"):
-        rule_of(broken)
+def test_a_mistake_is_refused_with_the_name_of_the_claim(claim: Claim) -> None:
+    argument = dataclasses.replace(claim, contrast={**claim.contrast, "dataset": ("cifar10",)})
+    with pytest.raises(InputError, match=f"claim {claim.name}: unknown contrast key 'dataset'. Did you mean 'data"):
+        rule_of(argument)
+    rule = dataclasses.replace(claim, rule=f"{claim.rule}r")
+    with pytest.raises(InputError, match=f"claim {claim.name}: unknown rule .* Did you mean '{claim.rule}'"):
+        rule_of(rule)
 
 
 @pytest.mark.parametrize("claim", CLAIMS)
