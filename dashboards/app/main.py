@@ -3,16 +3,17 @@
 Started by `python -m dashboards.app`.
 """
 
+import contextlib
 import itertools
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import streamlit as st
 from PIL import Image, ImageDraw
 
 from dashboards.app import desk
 from dashboards.app.markup import rendered
-from dashboards.app.menu import PAGES
+from dashboards.app.menu import PAGES, Page
 from dashboards.app.place import library
 from dashboards.app.snapshots import Library, Listed, Snapshot
 from sngan.errors import InputError, one_line
@@ -33,10 +34,24 @@ def main() -> None:
     st.html(rendered("style.css.html"))
     desk.head(page.title, page.explanation)
     desk.tell_unknown("page", asked, titles)
-    try:
+    with _problems_told(page):
         snapshot = _snapshot(library())
         if snapshot is not None:
-            page.show(snapshot)
+            _body(page, snapshot)
+
+
+@st.fragment
+def _body(page: Page, snapshot: Snapshot) -> None:
+    """What a reader's choice draws anew; head and menu stay as they are, and the choice shows the sooner."""
+    with _problems_told(page):
+        page.show(snapshot)
+
+
+@contextlib.contextmanager
+def _problems_told(page: Page) -> Iterator[None]:
+    """Whatever goes wrong is told on the page, without a traceback."""
+    try:
+        yield
     except InputError as error:
         st.error(desk.plain(error))
     except Exception as error:  # a mistake of ours: the other pages still work

@@ -10,7 +10,7 @@ import pandas as pd
 
 from dashboards.figures.base import Drawing, Figure, FigureData, register
 from dashboards.figures.budget_curves import NO_SEARCH, searches_sentence
-from dashboards.figures.charts import ScoreAxis, hover, in_panels, inline, note, score_axis
+from dashboards.figures.charts import ScoreAxis, hover, in_panels, inline, layered, note, score_axis
 from dashboards.figures.frames import StudyFrames, has_results, metric_label, records
 from dashboards.figures.style import INK, method_colours, method_label, method_labels
 from sweeps.budgets import best_share
@@ -89,7 +89,7 @@ class BestShare(Figure[BestShareData]):
         ]
         if data.floor is not None:
             layers.append(_of(base, "floor").mark_tick(thickness=1.5, size=_ROW, color=INK, opacity=0.6))
-        panels = alt.layer(*layers, data=inline(_table(data)))
+        panels = layered(*layers, data=inline(_table(data)))
         panels = panels.properties(width=_WIDTH, height=_ROW * len(data.methods))
         return in_panels(panels, "search", [SAMPLERS[name] for name in data.samplers], 2)
 

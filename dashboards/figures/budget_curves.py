@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from dashboards.figures.base import Drawing, Figure, FigureData, register
-from dashboards.figures.charts import ScoreAxis, choice, faded, hover, in_panels, inline, note, score_axis
+from dashboards.figures.charts import ScoreAxis, choice, faded, hover, in_panels, inline, layered, note, score_axis
 from dashboards.figures.frames import StudyFrames, metric_label
 from dashboards.figures.style import (
     method_colours,
@@ -114,7 +114,7 @@ class BudgetCurves(Figure[BudgetCurvesData]):
         )
         if len(data.samplers) * data.curves["tries"].max() > _LOG_FROM:
             points = points.transform_filter("datum.marked")
-        panels = alt.layer(band, line, points.add_params(chosen), data=inline(table))
+        panels = layered(band, line, points.add_params(chosen), data=inline(table))
         panels = panels.properties(width=_WIDTH, height=_HEIGHT)
         return in_panels(panels, "search", [SAMPLERS[name] for name in data.samplers], 2)
 

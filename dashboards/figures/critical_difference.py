@@ -7,7 +7,7 @@ import altair as alt
 import pandas as pd
 
 from dashboards.figures.base import Drawing, Figure, FigureData, register
-from dashboards.figures.charts import hover, inline, note
+from dashboards.figures.charts import hover, inline, layered, note
 from dashboards.figures.frames import StudyFrames, has_results
 from dashboards.figures.style import INK, Chart, method_colours, method_label, method_labels, method_shapes, themed
 from sweeps.rank_tests import RankComparison, compare_ranks
@@ -70,7 +70,7 @@ class CriticalDifference(Figure[CriticalDifferenceData]):
         words = base.mark_text(align="left", dx=9, fontSize=11).encode(
             text=alt.Text("rank:Q", format=".2f"), color=alt.value(INK)
         )
-        below = alt.layer(points, words).properties(width=_WIDTH, height=_STEP * len(data.methods))
+        below = layered(points, words).properties(width=_WIDTH, height=_STEP * len(data.methods))
         if data.groups.empty:
             return themed(below)
         return themed(alt.vconcat(_bars(data, scale), below, spacing=6))
@@ -86,7 +86,7 @@ def _bars(data: CriticalDifferenceData, scale: alt.Scale) -> Chart:
         x=alt.X("rank:Q", scale=scale, axis=None), tooltip=hover("label:N|not told apart from the others on this bar")
     )
     title = alt.TitleParams("not told apart", anchor="start", fontSize=11, fontWeight="normal", offset=4, color=INK)
-    return alt.layer(bars, members).properties(width=_WIDTH, height=_GROUP_STEP * num_groups, title=title)
+    return layered(bars, members).properties(width=_WIDTH, height=_GROUP_STEP * num_groups, title=title)
 
 
 def _groups(found: RankComparison) -> pd.DataFrame:

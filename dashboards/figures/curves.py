@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from dashboards.figures.base import Drawing, FigureData
-from dashboards.figures.charts import ScoreAxis, hover, in_panels, inline, note, score_axis
+from dashboards.figures.charts import ScoreAxis, hover, in_panels, inline, layered, note, score_axis
 from dashboards.figures.frames import metric_label, sample_sentence, seeds_sentence, shown_seeds
 from dashboards.figures.style import INK, method_colours, method_labels, method_shapes
 from sweeps.scores import ScoreTable
@@ -96,7 +96,7 @@ def draw_curves(data: CurvesData) -> Drawing:
         .mark_text(text="✕", fontSize=12, fontWeight="bold")
         .encode(tooltip=told),
     ]
-    panels = alt.layer(*layers, data=inline(_table(data))).properties(width=_WIDTH, height=_HEIGHT)
+    panels = layered(*layers, data=inline(_table(data))).properties(width=_WIDTH, height=_HEIGHT)
     return in_panels(panels, "panel", data.panels, _COLUMNS)
 
 

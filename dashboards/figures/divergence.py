@@ -8,7 +8,7 @@ import altair as alt
 import pandas as pd
 
 from dashboards.figures.base import Drawing, Figure, FigureData, register
-from dashboards.figures.charts import hover, inline, note
+from dashboards.figures.charts import hover, inline, layered, note
 from dashboards.figures.frames import StudyFrames, has_results, records, seeds_sentence
 from dashboards.figures.style import INK, method_colours, method_label, method_labels, method_shapes, themed
 from sweeps.scores import ScoreTable
@@ -65,7 +65,7 @@ class Divergence(Figure[DivergenceData]):
         bars = base.mark_rule(strokeWidth=4, opacity=0.35, strokeCap="round")
         points = base.mark_point(filled=True, size=80, opacity=1)
         words = base.mark_text(align="left", fontSize=11)
-        chart = alt.layer(
+        chart = layered(
             bars.encode(x=alt.X("low:Q", axis=axis, scale=unit), x2="high:Q"),
             points.encode(
                 x=alt.X("rate:Q", axis=axis, scale=unit),

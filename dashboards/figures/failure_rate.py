@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from dashboards.figures.base import Drawing, Figure, FigureData, register
-from dashboards.figures.charts import choice, faded, hover, in_panels, inline, log_ticks, note
+from dashboards.figures.charts import choice, faded, hover, in_panels, inline, layered, log_ticks, note
 from dashboards.figures.frames import StudyFrames, has_results, metric_label, seeds_sentence
 from dashboards.figures.style import (
     method_colours,
@@ -97,9 +97,7 @@ class FailureRate(Figure[FailureRateData]):
             )
         )
         table = data.rates.assign(label=method_labels(data.rates["method"]))
-        panels = alt.layer(lines, symbols.add_params(chosen), data=inline(table)).properties(
-            width=_WIDTH, height=_HEIGHT
-        )
+        panels = layered(lines, symbols.add_params(chosen), data=inline(table)).properties(width=_WIDTH, height=_HEIGHT)
         return in_panels(panels, "panel", data.panels, 3)
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from dashboards.figures.base import Drawing, Figure, FigureData, register
 from dashboards.figures.cells import fill_of, ink_on
-from dashboards.figures.charts import hover, inline, note
+from dashboards.figures.charts import hover, inline, layered, note
 from dashboards.figures.frames import StudyFrames, has_results, metric_label, records, seeds_sentence
 from dashboards.figures.style import INK, method_label, method_labels, number, themed
 from sweeps.scores import ScoreTable
@@ -74,7 +74,7 @@ class HeatMap(Figure[HeatMapData]):
         ink = alt.Color("ink:N", scale=None)
         squares = base.mark_rect(stroke=INK, strokeOpacity=0.12, cornerRadius=3)
         alone, detailed = (base.transform_filter(f"datum.detail {sign} ''") for sign in ("==", "!="))
-        chart = alt.layer(
+        chart = layered(
             squares.encode(fill=alt.Fill("fill:N", scale=None)),
             alone.mark_text(fontSize=12.5).encode(text="text:N", color=ink),
             detailed.mark_text(fontSize=12.5, dy=-6).encode(text="text:N", color=ink),

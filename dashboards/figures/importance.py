@@ -9,7 +9,7 @@ import pandas as pd
 
 from dashboards.figures.base import Drawing, Figure, FigureData, register
 from dashboards.figures.budget_curves import NO_SEARCH, searches_sentence
-from dashboards.figures.charts import hover, in_panels, inline, note
+from dashboards.figures.charts import hover, in_panels, inline, layered, note
 from dashboards.figures.frames import StudyFrames
 from dashboards.figures.style import INK, method_colours, method_label, method_labels
 from sweeps.searching import known_trials
@@ -71,7 +71,7 @@ class ImportanceFigure(Figure[ImportanceData]):
         ends = base.mark_rule(color=INK, strokeWidth=1.5).encode(
             x=alt.X("low:Q", axis=axis, scale=unit), x2="high:Q", tooltip=told
         )
-        panels = alt.layer(bars, ends, data=inline(table)).properties(width=_WIDTH, height=_ROW * len(data.parameters))
+        panels = layered(bars, ends, data=inline(table)).properties(width=_WIDTH, height=_ROW * len(data.parameters))
         columns = 2 if len(data.methods) == 4 else _COLUMNS
         return in_panels(panels, "label", method_labels(data.methods), columns, spacing=28)
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from dashboards.figures.base import Drawing, Figure, FigureData, register
 from dashboards.figures.cells import fill_of, ink_on
-from dashboards.figures.charts import hover, in_panels, inline, note
+from dashboards.figures.charts import hover, in_panels, inline, layered, note
 from dashboards.figures.frames import StudyFrames, has_results, metric_label, records, seeds_sentence
 from dashboards.figures.style import INK, method_label, number
 from sngan.methods import SETTINGS, Setting
@@ -84,7 +84,7 @@ class Landscape(Figure[LandscapeData]):
             tooltip=hover("label:N|method", "alpha:O|learning rate", "row:N|momenta and n_dis",
                           f"text:N|median {data.metric}", "works:N"),
         )  # fmt: skip
-        layers = alt.layer(
+        layers = layered(
             base.mark_rect(cornerRadius=2).encode(fill=alt.Fill("fill:N", scale=None)),
             base.transform_filter("datum.works").mark_rect(filled=False, stroke=INK, strokeWidth=1.5, cornerRadius=2),
             base.mark_text(fontSize=10).encode(text="text:N", color=alt.Color("ink:N", scale=None)),

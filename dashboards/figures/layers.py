@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from dashboards.figures.base import FigureData
-from dashboards.figures.charts import choice, faded, hover, inline, log_ticks
+from dashboards.figures.charts import choice, faded, hover, inline, layered, log_ticks
 from dashboards.figures.frames import StudyFrames
 from dashboards.figures.style import INK, Chart, method_colours, method_dashes, method_labels, themed
 
@@ -84,7 +84,7 @@ def layers_figure(data: LayersData, axis: alt.Axis, scale: alt.Scale, limits: tu
         .encode(y=y, tooltip=told, opacity=faded(chosen, 0.9, 0.08))
         .add_params(chosen),
     ]
-    return panels(alt.layer(*layers, data=inline(_table(data, limits))), data.curves, data.settings)
+    return panels(layered(*layers, data=inline(_table(data, limits))), data.curves, data.settings)
 
 
 def panels(layered: Chart, curves: pd.DataFrame, settings: tuple[str, ...], *, own_x: bool = False) -> Chart:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from dashboards.figures.base import Drawing, Figure, FigureData, register
-from dashboards.figures.charts import ScoreAxis, choice, faded, hover, in_panels, inline, note, score_axis
+from dashboards.figures.charts import ScoreAxis, choice, faded, hover, in_panels, inline, layered, note, score_axis
 from dashboards.figures.frames import StudyFrames, metric_label, sample_sentence, seeds_sentence, shown_seeds
 from dashboards.figures.style import (
     method_colours,
@@ -76,7 +76,7 @@ class LearningCurves(Figure[LearningCurvesData]):
         x = alt.X("update:Q", axis=axis, scale=alt.Scale(domain=ends, nice=False))
         colour = alt.Color("label:N", scale=method_colours(data.methods), title="method")
         base = alt.Chart().encode(x=x, color=colour)
-        layers = alt.layer(*_marks(base, data, data.axis), data=inline(_table(data, data.axis)))
+        layers = layered(*_marks(base, data, data.axis), data=inline(_table(data, data.axis)))
         return in_panels(layers.properties(width=_WIDTH, height=_HEIGHT), "setting", data.settings, _COLUMNS)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from dashboards.figures.base import Drawing, Figure, FigureData, register
-from dashboards.figures.charts import ScoreAxis, hover, inline, note, score_axis
+from dashboards.figures.charts import ScoreAxis, hover, inline, layered, note, score_axis
 from dashboards.figures.frames import (
     StudyFrames,
     has_results,
@@ -98,7 +98,7 @@ class MetricBySetting(Figure[MetricBySettingData]):
         ]
         header = alt.Header(labelPadding=6, labelFontSize=11)
         panels = (
-            alt.layer(*layers, data=inline(_table(data, data.axis)))
+            layered(*layers, data=inline(_table(data, data.axis)))
             .properties(width=_panel_width(data), height=_HEIGHT)
             .facet(
                 column=alt.Column("label:N", title=None, sort=method_labels(data.methods), header=header),
@@ -123,7 +123,9 @@ def _rails(axis: alt.Axis, scale: alt.Scale, *, missing: bool) -> list[alt.Chart
     """Grey strips behind the diverged and, where there are any, the missing trials."""
     frame = alt.Chart().transform_filter("datum.kind == 'frame'").mark_rect(color=INK, opacity=0.055)
     names = ("diverged", "missing") if missing else ("diverged",)
-    return [frame.encode(y=alt.Y(f"{name}_low:Q", axis=axis, scale=scale), y2=f"{name}_high:Q") for name in names]
+    return [
+        frame.encode(y=alt.Y(f"{name}_low:Q", axis=axis, scale=scale), y2=alt.Y2(f"{name}_high:Q")) for name in names
+    ]
 
 
 def _trials(data: MetricBySettingData, y: alt.Y) -> list[alt.Chart]:
@@ -147,12 +149,13 @@ def _trials(data: MetricBySettingData, y: alt.Y) -> list[alt.Chart]:
         filled=False, size=18, color=INK, opacity=0.5, shape="circle", strokeWidth=1
     )
     of_median = hover("label:N|method", "setting:N", f"median:Q|median {data.metric}|.4~g")
-    return [
-        medians.encode(color=colour, tooltip=of_median),
-        points.encode(xOffset=beside, color=colour, shape=shape, tooltip=told),
-        crosses.encode(xOffset=beside, color=colour, tooltip=told),
-        rings.encode(xOffset=beside, tooltip=told),
-    ]
+    runs = {
+        "scored": points.encode(xOffset=beside, color=colour, shape=shape, tooltip=told),
+        "diverged": crosses.encode(xOffset=beside, color=colour, tooltip=told),
+        "missing": rings.encode(xOffset=beside, tooltip=told),
+    }
+    states = set(data.runs["state"])  # a layer takes a browser's time even where it has no marks
+    return [medians.encode(color=colour, tooltip=of_median), *(runs[state] for state in runs if state in states)]
 
 
 def _floor(data: MetricBySettingData, axis: alt.Axis, scale: alt.Scale) -> list[alt.Chart]:

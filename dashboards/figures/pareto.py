@@ -10,7 +10,7 @@ import pandas as pd
 
 from dashboards.best_setting import BestSetting, best_setting_of
 from dashboards.figures.base import Drawing, Figure, FigureData, register
-from dashboards.figures.charts import hover, inline, log_ticks, note
+from dashboards.figures.charts import hover, inline, layered, log_ticks, note
 from dashboards.figures.frames import StudyFrames, metric_label, seeds_sentence
 from dashboards.figures.style import INK, method_colours, method_label, method_labels, method_shapes, themed
 from sweeps.statistics import pareto_front, setting_medians, setting_quartiles
@@ -70,7 +70,7 @@ class Pareto(Figure[ParetoData]):
         base = alt.Chart(inline(points))
         front = base.transform_filter("datum.front")
         bars = base.mark_rule(strokeWidth=2.5, opacity=0.35, strokeCap="round")
-        chart = alt.layer(
+        chart = layered(
             front.mark_line(interpolate="step-after", strokeDash=[4, 3], color=INK, opacity=0.55).encode(
                 x=alt.X("time:Q", **x), y=alt.Y("score:Q", **y)
             ),

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from dashboards.figures.base import Drawing, Figure, FigureData, register
-from dashboards.figures.charts import choice, faded, hover, inline, linear_ticks, log_ticks, note
+from dashboards.figures.charts import choice, faded, hover, inline, layered, linear_ticks, log_ticks, note
 from dashboards.figures.frames import StudyFrames, has_results, metric_label, seeds_sentence
 from dashboards.figures.style import (
     method_colours,
@@ -99,7 +99,7 @@ class PerformanceProfile(Figure[PerformanceProfileData]):
             opacity=faded(chosen, 1, 0.1),
             tooltip=told,
         )
-        return themed(alt.layer(band, line, symbols.add_params(chosen)).properties(width=_WIDTH, height=_HEIGHT))
+        return themed(layered(band, line, symbols.add_params(chosen)).properties(width=_WIDTH, height=_HEIGHT))
 
 
 def _score_axis(data: PerformanceProfileData) -> alt.Axis:

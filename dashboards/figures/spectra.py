@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from dashboards.figures.base import Drawing, Figure, FigureData, register
-from dashboards.figures.charts import choice, faded, hover, inline, log_ticks, note
+from dashboards.figures.charts import choice, faded, hover, inline, layered, log_ticks, note
 from dashboards.figures.frames import StudyFrames
 from dashboards.figures.layers import layer_name, panels, seeds_of
 from dashboards.figures.style import method_colours, method_dashes, method_labels
@@ -65,7 +65,7 @@ class Spectra(Figure[SpectraData]):
             color=alt.Color("label:N", scale=method_colours(data.methods), title="method"),
         )
         told = hover("label:N|method", "setting:N", "layer:N", "number:Q", "median:Q||.3~g", "num_seeds:Q|seeds")
-        layers = alt.layer(
+        layers = layered(
             base.mark_area(clip=True).encode(
                 y=alt.Y("y_low:Q", axis=axis, scale=scale), y2="y_high:Q", opacity=faded(chosen, 0.14, 0.02)
             ),

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from dashboards.figures.base import Drawing, Figure, FigureData, register
-from dashboards.figures.charts import hover, in_panels, inline, note
+from dashboards.figures.charts import hover, in_panels, inline, layered, note
 from dashboards.figures.frames import StudyFrames, sample_sentence, shown_seeds
 from dashboards.figures.style import INK, method_colours, method_labels, method_shapes, number
 
@@ -71,7 +71,7 @@ class TimePerUpdate(Figure[TimePerUpdateData]):
         )
         told = ["label:N|method", "n_dis:N", "ms:Q|ms per update|.3~g"]
         trial, median = (base.transform_filter(f"datum.kind == '{kind}'") for kind in ("trial", "median"))
-        layers = alt.layer(
+        layers = layered(
             trial.mark_point(filled=True, size=36, opacity=0.45).encode(
                 shape=alt.Shape("label:N", scale=method_shapes(data.methods), legend=None),
                 tooltip=hover(*told, "setting:N", "seed:N"),

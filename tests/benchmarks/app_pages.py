@@ -6,7 +6,7 @@ The stores are those of growth.py: robustness with 20 evaluations per trial; her
 tenth the values and spectra of two layers. A visit begins with the request and is a new tab. "first paint" is what the
 browser calls the first contentful paint, "page" the moment at which the page's main content stands there: matrix,
 verdicts, chart, or images. The first visit after the app has started reads the store; the others find it read. "filter"
-is the time from a key to the new chart.
+is the time from a key to the new chart, on a page that has come to rest.
 """
 
 import statistics
@@ -35,6 +35,7 @@ from tests.dashboards.synthetic import diagnosis, grid
 CONTENTS = {"Now": "table.matrix", "Verdicts": ".verdict", "Compare": "svg.marks", "Landscape": "svg.marks",
             "Inside": "svg.marks", "Samples": "table.grids img", "Trial": "dl.facts >> visible=true"}  # fmt: skip
 _FIRST_PAINT = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
+_AT_REST = "[data-test-script-state=notRunning]"
 _MARK = "document.querySelectorAll('svg.marks').forEach(chart => chart.dataset.old = 'yes')"
 
 
@@ -109,6 +110,7 @@ def visits(address: str, turns: int) -> Iterator[tuple[str, str, float]]:
                 for what, taken_s in visit(page, address, title).items():
                     yield title, what if turn >= 0 else f"first visit: {what}", taken_s
                 if turn >= 0 and title in FILTERS:
+                    page.wait_for_selector(_AT_REST)
                     yield title, "filter", FILTERS[title](page)
 
 
