@@ -2,9 +2,13 @@
 
 import ast
 import functools
+import platform
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("sngan", "sweeps", "dashboards")
@@ -99,3 +103,25 @@ def test_no_other_top_level_folders() -> None:
     folders = {path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith(".")}
     allowed = {"sngan", "sweeps", "dashboards", "tests", "infra", "runs", "docs", "build", "sngan_robustness.egg-info"}
     assert folders <= allowed
+
+
+@pytest.mark.skipif(platform.system() != "Linux", reason="the list of constraints is Linux's")
+def test_the_constraints_are_what_our_requirements_need_and_nothing_else() -> None:
+    ours = "sngan-robustness"
+    extras = metadata.metadata(ours).get_all("Provides-Extra") or []
+    with_extras: set[tuple[str, str]] = set()
+    _require(Requirement(f"{ours}[{','.join(extras)}]"), with_extras)
+    needed = {name for name, _ in with_extras} - {ours, "setuptools"}  # that one comes with the environment
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    assert {canonicalize_name(line.partition("==")[0]) for line in lines if not line.startswith("#")} == needed
+
+
+def _require(requirement: Requirement, found: set[tuple[str, str]]) -> None:
+    """Add the names and extras of a requirement, and of what it requires itself."""
+    name = str(canonicalize_name(requirement.name))
+    new = {(name, extra) for extra in ("", *requirement.extras)} - found
+    found |= new
+    for text in metadata.requires(name) or []:
+        further = Requirement(text)
+        if any(further.marker is None or further.marker.evaluate({"extra": extra}) for _, extra in new):
+            _require(further, found)

@@ -1,4 +1,4 @@
-"""What Streamlit runs for every reader, at every change: the menu, the choice of a study, and the page.
+"""What Streamlit runs for every reader: the menu, the choice of a study, and the page, whose own choices draw it alone.
 
 Started by `python -m dashboards.app`.
 """
@@ -15,7 +15,7 @@ from dashboards.app import desk
 from dashboards.app.markup import rendered
 from dashboards.app.menu import PAGES, Page
 from dashboards.app.place import library
-from dashboards.app.snapshots import Library, Listed, Snapshot
+from dashboards.app.snapshots import Key, Library, Listed
 from sngan.errors import InputError, one_line
 from sweeps.provenance import hide_credentials
 
@@ -34,16 +34,19 @@ def main() -> None:
     st.html(rendered("style.css.html"))
     desk.head(page.title, page.explanation)
     desk.tell_unknown("page", asked, titles)
-    with _problems_told(page):
-        snapshot = _snapshot(library())
-        if snapshot is not None:
-            _body(page, snapshot)
+    # Whatever is told here, the body keeps its place: a choice that is on its way is still for it.
+    key = None
+    with st.container(), _problems_told(page):
+        key = _study(library())
+    if key is not None:
+        _body(page, library(), key)
 
 
 @st.fragment
-def _body(page: Page, snapshot: Snapshot) -> None:
-    """What a reader's choice draws anew; head and menu stay as they are, and the choice shows the sooner."""
+def _body(page: Page, shelf: Library, key: Key) -> None:
+    """What a reader's choice draws anew: head and menu stay as they are."""
     with _problems_told(page):
+        snapshot, _ = shelf.snapshot(key)
         page.show(snapshot)
 
 
@@ -68,8 +71,8 @@ def _icon() -> Image.Image:
     return icon
 
 
-def _snapshot(shelf: Library) -> Snapshot | None:
-    """The study that the reader chose, as it is now; None, and why, where there is nothing to show."""
+def _study(shelf: Library) -> Key | None:
+    """The study that the reader chose, and what must be said of it; None, and why, where there is nothing to show."""
     try:
         listed, problem = shelf.studies()
     except InputError as error:
@@ -95,10 +98,10 @@ def _snapshot(shelf: Library) -> Snapshot | None:
         st.caption(f"⚠ {desk.plain(snapshot.frames.preset.caveat)}")
     with st.sidebar:
         _follow(shelf, key, snapshot.version + newer)
-    return snapshot
+    return key
 
 
-def _chosen_study(listed: Sequence[Listed]) -> tuple[str, str]:
+def _chosen_study(listed: Sequence[Listed]) -> Key:
     """The study that the address names, which is told there in any case: the one that is shown first is another one
     tomorrow.
     """
@@ -131,7 +134,7 @@ def _later() -> None:
     again()
 
 
-def _follow(shelf: Library, key: tuple[str, str], drawn: str) -> None:
+def _follow(shelf: Library, key: Key, drawn: str) -> None:
     """Draw the page again when there is news; meanwhile it stays as it is, and where the reader is."""
 
     @st.fragment(run_every=_REFRESH_S)

@@ -120,20 +120,16 @@ class Library:
         self._opened: tuple[int, int] | None = None  # device and inode of SQLite's file
         self._opening = threading.Lock()
         self._listed: list[Listed] = []
-        self._listed_s = 0.0
         self._watched: dict[Key, _Watched] = {}
         threading.Thread(target=self._watch, name="library", daemon=True).start()
 
     def studies(self) -> tuple[list[Listed], str]:
         """What was launched into the store, and why that is not known anew, or ""; nothing while there is no store.
-        Counting 10,000 trials takes as long as drawing a chart: every choice of a reader does not ask for it.
 
         Raises InputError for a store that cannot be read, and never could be.
         """
         try:
-            store = self._open()
-            if not self._listed or time.monotonic() - self._listed_s > _PAUSE_S:
-                self._listed, self._listed_s = _listed(store.studies()), time.monotonic()
+            self._listed = _listed(self._open().studies())
         except NoResultsError as error:
             return self._listed, str(error) if self._listed else ""
         except InputError as error:
@@ -226,7 +222,6 @@ class Library:
                     self._store = None
             if self._store is None:
                 self._store = open_store(self.source.database, create=False)
-                self._listed_s = 0.0
                 self._opened = None if self._store.file is None else _identity(self._store.file)
             return self._store
 

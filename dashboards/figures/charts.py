@@ -3,41 +3,52 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Self
 
 import altair as alt
 import numpy as np
 import pandas as pd
-from altair.utils.schemapi import SchemaBase
 
 from dashboards.figures.style import INK, Chart, themed
-
-S = TypeVar("S", bound=SchemaBase)
 
 _MAX_TICKS = 8
 _RAIL = 0.11  # height of a rail, as a fraction of the axis
 _LOG_STEPS = ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 5.0, 7.0), tuple(np.arange(1, 10, 0.5)))
 
 
+class _Shared:
+    """A part of a chart that its copies share, and that nobody changes. Altair copies charts to the last value, again
+    and again while it builds layers and panels; that took most of a figure's time.
+    """
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+
+class _SharedData(_Shared, alt.InlineData):
+    pass
+
+
+class _SharedEncoding(_Shared, alt.FacetedEncoding):
+    pass
+
+
 def inline(frame: pd.DataFrame) -> alt.InlineData:
     """The frame's rows as inline data, however many; what is not finite becomes null."""
-    return _shared(alt.InlineData(values=[_plain(record) for record in frame.to_dict(orient="records")]))
+    return _SharedData(values=[_plain(record) for record in frame.to_dict(orient="records")])
 
 
-def layered(*layers: Chart, **more: Any) -> alt.LayerChart:
-    """Charts above each other, from then on with encodings that no longer change. more : data and properties."""
-    for layer in layers:
-        if layer.encoding is not alt.Undefined:
-            _shared(layer.encoding)
-    return alt.LayerChart(layer=layers, **more)
+def layered(*layers: alt.Chart | alt.LayerChart, **more: Any) -> alt.LayerChart:
+    """Charts on top of each other, which is how figures make layers. more : data and other arguments of LayerChart."""
+    return alt.LayerChart(layer=[_with_shared_encoding(layer) for layer in layers], **more)
 
 
-def _shared(part: S) -> S:
-    """The part, which copies of a chart share from then on. Altair copies charts to the last value, again and again
-    while it builds layers and panels; that took most of a figure's time.
-    """
-    object.__setattr__(part, "__deepcopy__", lambda _: part)
-    return part
+def _with_shared_encoding(chart: Any) -> Any:
+    if chart.encoding is alt.Undefined:
+        return chart
+    copy = chart.copy(deep=False)
+    copy.encoding = _SharedEncoding(**chart.encoding._kwds)
+    return copy
 
 
 def _plain(record: dict[Any, Any]) -> dict[str, Any]:

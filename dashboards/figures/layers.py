@@ -87,13 +87,13 @@ def layers_figure(data: LayersData, axis: alt.Axis, scale: alt.Scale, limits: tu
     return panels(layered(*layers, data=inline(_table(data, limits))), data.curves, data.settings)
 
 
-def panels(layered: Chart, curves: pd.DataFrame, settings: tuple[str, ...], *, own_x: bool = False) -> Chart:
+def panels(chart: Chart, curves: pd.DataFrame, settings: tuple[str, ...], *, own_x: bool = False) -> Chart:
     """A row per setting and a column per layer."""
     layers = [layer_name(number) for number in sorted(curves["layer"].unique())]
-    small = layered.properties(width=_SIDE, height=_SIDE * 4 // 5)
+    small = chart.properties(width=_SIDE, height=_SIDE * 4 // 5)
     column = alt.Column("layer:N", title=None, sort=layers)
-    chart = small.facet(row=alt.Row("setting:N", title=None, sort=list(settings)), column=column)
-    return themed(chart.resolve_scale(x="independent") if own_x else chart)
+    faceted = small.facet(row=alt.Row("setting:N", title=None, sort=list(settings)), column=column)
+    return themed(faceted.resolve_scale(x="independent") if own_x else faceted)
 
 
 def layer_name(number: int) -> str:

@@ -123,9 +123,7 @@ def _rails(axis: alt.Axis, scale: alt.Scale, *, missing: bool) -> list[alt.Chart
     """Grey strips behind the diverged and, where there are any, the missing trials."""
     frame = alt.Chart().transform_filter("datum.kind == 'frame'").mark_rect(color=INK, opacity=0.055)
     names = ("diverged", "missing") if missing else ("diverged",)
-    return [
-        frame.encode(y=alt.Y(f"{name}_low:Q", axis=axis, scale=scale), y2=alt.Y2(f"{name}_high:Q")) for name in names
-    ]
+    return [frame.encode(y=alt.Y(f"{name}_low:Q", axis=axis, scale=scale), y2=f"{name}_high:Q") for name in names]
 
 
 def _trials(data: MetricBySettingData, y: alt.Y) -> list[alt.Chart]:

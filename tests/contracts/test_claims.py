@@ -77,10 +77,10 @@ def test_a_study_without_any_result_is_undecided(study: Study, tmp_path: Path) -
 @pytest.mark.parametrize("claim", CLAIMS)
 def test_a_mistake_is_refused_with_the_name_of_the_claim(claim: Claim) -> None:
     argument = dataclasses.replace(claim, contrast={**claim.contrast, "dataset": ("cifar10",)})
-    with pytest.raises(InputError, match=f"claim {claim.name}: unknown contrast key 'dataset'. Did you mean 'data"):
+    with pytest.raises(InputError, match=rf"claim {claim.name}: unknown contrast key 'dataset'\. .* 'datasets'"):
         rule_of(argument)
     rule = dataclasses.replace(claim, rule=f"{claim.rule}r")
-    with pytest.raises(InputError, match=f"claim {claim.name}: unknown rule .* Did you mean '{claim.rule}'"):
+    with pytest.raises(InputError, match=rf"claim {claim.name}: unknown rule .* '{claim.rule}'\?"):
         rule_of(rule)
 
 

@@ -1,13 +1,16 @@
 """Axes: round ticks, places for diverged and missing trials that no score can reach, none below nothing."""
 
 import math
+from pathlib import Path
 
 import altair as alt
 import pandas as pd
 import pytest
 
-from dashboards.figures.charts import in_panels, inline, linear_ticks, log_ticks, score_axis
+import dashboards.figures
+from dashboards.figures.charts import in_panels, inline, layered, linear_ticks, log_ticks, score_axis
 
+FIGURES = Path(dashboards.figures.__file__).parent
 VALUES = {
     "fids": [3.1, 12.0, 250.0],
     "one": [7.0],
@@ -63,3 +66,20 @@ def test_no_axis_stands_below_an_empty_place(number: int, columns: int, own: boo
     spec = in_panels(chart, "panel", names, columns).to_dict()
     assert (spec["columns"], spec["facet"]["sort"]) == (columns, names)
     assert (spec.get("resolve", {}).get("axis", {}).get("x") == "independent") == own
+
+
+def test_layers_are_altairs_own_and_their_copies_share_what_takes_long_to_copy() -> None:
+    base = alt.Chart().encode(x=alt.X("x:Q", scale=alt.Scale(domain=[0, 1])), tooltip=["x:Q", "name:N"])
+    layers = [base.mark_point(), base.mark_rule().encode(y="y:Q"), alt.Chart().mark_text(text="plain")]
+    data = inline(pd.DataFrame({"x": [0.5], "y": [1.0], "name": ["a"]}))
+    ours, altairs = layered(*layers, data=data, width=90), alt.layer(*layers, data=data, width=90)
+    assert ours.to_dict() == altairs.to_dict()
+    assert ours.copy().layer[0].encoding is ours.layer[0].encoding
+    assert ours.copy().data is data
+    changed = ours.layer[0].encode(y="y:Q")
+    assert changed.to_dict()["encoding"].keys() - ours.to_dict()["layer"][0]["encoding"].keys() == {"y"}
+
+
+def test_every_figure_makes_its_layers_that_way() -> None:
+    found = [path.name for path in FIGURES.glob("*.py") if "alt.layer(" in path.read_text()]
+    assert found == []

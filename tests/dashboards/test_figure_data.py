@@ -64,6 +64,19 @@ def test_diverged_runs_stand_on_their_rail_beyond_every_score(frames: StudyFrame
     assert median["y"].item() != pytest.approx(data.axis.diverged, rel=0.01)
 
 
+def test_only_states_that_runs_have_make_layers(frames: StudyFrames) -> None:
+    figure = FIGURES["metric-by-setting"]
+    data = figure.prepare(frames)
+    assert isinstance(data, MetricBySettingData)
+    for states in ({"scored", "diverged"}, {"scored"}):
+        part = dataclasses.replace(data, runs=data.runs[data.runs["state"].isin(states)])
+        layers = figure.draw(part).to_dict()["spec"]["layer"]
+        filters = [str(layer.get("transform")) for layer in layers]
+        assert {
+            state for state in ("scored", "diverged", "missing") if any(state in told for told in filters)
+        } == states
+
+
 def test_a_median_is_the_median_of_the_shown_seeds(frames: StudyFrames) -> None:
     data = FIGURES["metric-by-setting"].prepare(frames)
     assert isinstance(data, MetricBySettingData)

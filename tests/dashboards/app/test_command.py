@@ -65,5 +65,6 @@ def test_a_database_of_a_newer_program_is_refused(line: Line, tmp_path: Path) ->
 def test_it_listens_on_this_machine_alone_and_ends_cleanly(sources: Sources) -> None:
     with served(sources("one trial").out) as address:
         port = int(address.rstrip("/").rpartition(":")[2])
-        found = [each.laddr for each in psutil.net_connections("tcp") if each.status == psutil.CONN_LISTEN]
-    assert [each.ip for each in found if each.port == port] == ["127.0.0.1"]
+        sockets = [each for child in psutil.Process().children(recursive=True) for each in child.net_connections()]
+        listening = [each.laddr for each in sockets if each.status == psutil.CONN_LISTEN]
+    assert [each.ip for each in listening if each.port == port] == ["127.0.0.1"]
