@@ -72,7 +72,7 @@ def table(made: Table) -> None:
     """A table to read, and to copy."""
     st.header(desk.plain(made.title), anchor=made.name)
     if not made.rows:
-        st.info("No two methods have results at the same settings and seeds yet.")
+        st.info("No two of these methods have results at the same settings and seeds.")
         return
     desk.shown("table.html", table=made)
     ending = st.segmented_control("Copy as", list(FORMATS), key=f"copy-{made.name}", format_func=_NAMES.__getitem__)

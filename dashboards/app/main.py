@@ -108,11 +108,15 @@ def _chosen_study(listed: Sequence[Listed]) -> Key:
     names = {each.name: each for each in listed}
     asked = st.query_params.get("study")
     desk.tell_unknown("study", asked, names)
-    index = list(names).index(asked) if asked in names else newest(listed)
+    # The address is the reader's where it is not as this page has left it: opened, or gone back to.
+    if asked in names and asked != st.session_state.get("study in address"):
+        st.session_state["study"] = asked
+    elif st.session_state.get("study") not in names:
+        st.session_state["study"] = list(names)[newest(listed)]
     with st.sidebar:
-        name = st.selectbox("Study", list(names), index=index)
+        name = st.selectbox("Study", list(names), key="study")
         st.caption(desk.plain(names[name].question))
-    st.query_params["study"] = name
+    st.query_params["study"] = st.session_state["study in address"] = name
     return names[name].key
 
 

@@ -210,6 +210,20 @@ def test_the_address_names_the_study_in_any_case(sources: Sources) -> None:
     assert "robustness-quick+" in str(app.query_params["study"])
 
 
+def test_every_choice_of_a_study_counts_and_so_does_an_address_that_is_gone_back_to(tmp_path: Path) -> None:
+    for study in ("robustness", "cost", "scale"):
+        told(tmp_path, Story(), study=study, seeds=1, most=1)
+    app = opened(Source(out=tmp_path, database=f"sqlite:///{tmp_path}/results.db"), "Now")
+    (menu,) = (box for box in app.selectbox if box.label == "Study")
+    for chosen in [*menu.options, *menu.options]:
+        next(box for box in app.selectbox if box.label == "Study").set_value(chosen).run()
+        assert chosen in str(app.query_params["study"])
+        assert next(box for box in app.selectbox if box.label == "Study").value == chosen
+    app.query_params["study"] = menu.options[0]
+    app.run()
+    assert next(box for box in app.selectbox if box.label == "Study").value == menu.options[0]
+
+
 def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
     (tmp_path / "results.db").write_text("something else")
     app = opened(Source(out=tmp_path, database=f"sqlite:///{tmp_path}/results.db"), "Now")
