@@ -1,4 +1,4 @@
-"""Axes: round ticks, places for diverged and missing trials that no score can reach, none below nothing."""
+"""Axes: round ticks, places for diverged and missing trials that no score can reach, none below nothing. Layers."""
 
 import math
 from pathlib import Path
