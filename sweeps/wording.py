@@ -4,7 +4,7 @@ from sweeps.claims import Verdict
 
 
 def duration(seconds: float | None) -> str:
-    """A duration in s as "42 s", "3:05" or "1:02:03"; "—" while unknown."""
+    """A duration in s as "42 s", "3:05 min" or "1:02:03"; "—" while unknown."""
     if seconds is None:
         return "—"
     whole = round(max(0.0, seconds))
@@ -12,7 +12,7 @@ def duration(seconds: float | None) -> str:
         return f"{whole} s"
     minutes, rest = divmod(whole, 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02} min"
 
 
 def counted(number: int, noun: str) -> str:

@@ -11,7 +11,7 @@ import click
 import pytest
 import yaml
 
-from dashboards.app.__main__ import app
+from dashboards.app.command import app
 from dashboards.app.menu import PAGES as APP_PAGES
 from dashboards.figures import FIGURES
 from dashboards.gallery.__main__ import gallery

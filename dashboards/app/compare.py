@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 
 import pandas as pd
 import streamlit as st
 
 from dashboards.app import desk
+from dashboards.app.markup import plain
 from dashboards.app.snapshots import Snapshot
 from dashboards.figures import FIGURES, StudyFrames
 from dashboards.figures.frames import has_results
@@ -23,15 +25,16 @@ _MOST_RUNS = 180
 _NAMES = {"md": "Markdown", "tex": "LaTeX", "csv": "CSV"}
 
 
-def show(snapshot: Snapshot) -> None:
-    """Choices, then one of the views."""
+def choose(snapshot: Snapshot) -> desk.Drawing:
+    """What is compared, and in which view."""
     frames = desk.cut(snapshot)
     views = _VIEWS if frames.preset.search is None else _VIEWS_OF_SEARCHES
     view = desk.one_of_few("View", "view", list(views))
     if not frames.methods or not frames.settings:
-        st.info("These methods have no trials at these settings with these seeds.")
-        return
-    views[view](frames)
+        return partial(st.info, "These methods have no trials at these settings with these seeds.")
+    if views[view] is _differences:
+        return partial(_differences, frames, desk.one_of("Reference", "reference", list(frames.methods)))
+    return partial(views[view], frames)
 
 
 def _search(frames: StudyFrames) -> None:
@@ -55,8 +58,7 @@ def _profiles(frames: StudyFrames) -> None:
     desk.figure("performance-profile", frames)
 
 
-def _differences(frames: StudyFrames) -> None:
-    reference = desk.one_of("Reference", "reference", list(frames.methods))
+def _differences(frames: StudyFrames, reference: str) -> None:
     table(differences_table(frames, reference))
 
 
@@ -70,7 +72,7 @@ def _tables(frames: StudyFrames) -> None:
 
 def table(made: Table) -> None:
     """A table to read, and to copy."""
-    st.header(desk.plain(made.title), anchor=made.name)
+    st.header(plain(made.title), anchor=made.name)
     if not made.rows:
         st.info("No two of these methods have results at the same settings and seeds.")
         return
@@ -81,7 +83,7 @@ def table(made: Table) -> None:
     desk.download(f"{made.study}-{made.name}", pd.DataFrame(made.records, columns=list(made.fields)))
 
 
-_VIEWS: Mapping[str, Callable[[StudyFrames], None]] = {
+_VIEWS: Mapping[str, Callable[..., None]] = {
     "scores": _scores,
     "curves": _curves,
     "profiles": _profiles,
@@ -89,7 +91,7 @@ _VIEWS: Mapping[str, Callable[[StudyFrames], None]] = {
     "tables": _tables,
 }
 # A search has hundreds of settings, each of them tried once.
-_VIEWS_OF_SEARCHES: Mapping[str, Callable[[StudyFrames], None]] = {
+_VIEWS_OF_SEARCHES: Mapping[str, Callable[..., None]] = {
     "search": _search,
     **{name: view for name, view in _VIEWS.items() if name not in ("scores", "curves")},
 }

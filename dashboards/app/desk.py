@@ -1,7 +1,6 @@
 """What every page is made of: its head, choices that stand in its address, figures, tables, downloads."""
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,14 +8,16 @@ import pandas as pd
 import streamlit as st
 from PIL import Image
 
+from dashboards.app import address
 from dashboards.app.markup import rendered
 from dashboards.app.snapshots import Snapshot
 from dashboards.figures import FIGURES, Figure, FigureData, StudyFrames
 from dashboards.figures.rendering import data_uri, encode_png, page_spec, trusted
-from sngan.errors import unknown
 from sngan.metrics.protocols import short_name
 from sweeps.records import StudyRecords
 
+# What is left to do once a page's choices are made.
+Drawing = Callable[[], object]
 # Drawn as SVG, whose ink is the page's, in light and in dark.
 _EMBEDDING = {"embedOptions": {"renderer": "svg", "actions": False}}
 # Above: at the right of many panels nobody would see it.
@@ -29,48 +30,57 @@ def head(title: str, explanation: str) -> None:
     st.markdown(explanation)
 
 
-def tell_unknown(kind: str, asked: str | None, allowed: Iterable[str]) -> None:
-    """Say that the address names something that is not there; what is shown instead stands in the address then."""
-    if asked and asked not in (known := list(allowed)):
-        st.toast(plain(unknown(kind, asked, known)), icon=":material/warning:", duration="infinite")
-
-
-_SIGNS = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>$:~&])")
-
-
-def plain(text: object) -> str:
-    """A text from outside for places that take Markdown: an image in it would be fetched from wherever it says."""
-    return _SIGNS.sub(r"\\\1", str(text))
-
-
 def shown(template: str, **values: Any) -> None:
     """A template of ours on the page, everything from outside escaped."""
     st.html(rendered(template, **values))
 
 
 def chosen(label: str, key: str, options: Sequence[Any]) -> list[Any]:
-    """Some of the options, all of them while none is chosen; the choice stands in the address and on other pages."""
-    picked = st.multiselect(label, options, key=key, placeholder=f"all {len(options)}",
-                            bind="query-params", persist_state="session")  # fmt: skip
+    """Some of the options, all of them while none is chosen; like every choice it stands in the address, and on other
+    pages that have it.
+    """
+    address.settle(key, options, [])
+    picked = st.multiselect(label, options, key=key, placeholder=f"all {len(options)}", persist_state="session")
+    address.show(key, picked)
     return list(picked) or list(options)
 
 
-def one_of(label: str, key: str, options: Sequence[Any], *, index: int = 0) -> Any:
-    """One of the options; the choice stands in the address and on other pages."""
-    return st.selectbox(label, options, index=index, key=key, bind="query-params", persist_state="session")
+def one_of(label: str, key: str, options: Sequence[Any]) -> Any:
+    """One of the options, at first the first."""
+    address.settle(key, options, options[0])
+    picked = st.selectbox(label, options, key=key, persist_state="session")
+    address.show(key, picked)
+    return picked
 
 
 def one_of_few(label: str, key: str, options: Sequence[str]) -> str:
-    """One of a few options, all of which are seen."""
-    picked = st.segmented_control(label, options, default=options[0], required=True, key=key, bind="query-params",
-                                  persist_state="session")  # fmt: skip
-    return str(picked)
+    """One of a few options, all of which are seen; at first the first."""
+    address.settle(key, options, options[0])
+    picked = str(st.segmented_control(label, options, required=True, key=key, persist_state="session"))
+    address.show(key, picked)
+    return picked
+
+
+def slid_to(label: str, key: str, options: Sequence[Any], default: Any, spelling: str) -> Any:
+    """One of many options in their order. spelling : how a number is shown, as for `format`."""
+    address.settle(key, options, default)
+    picked = st.select_slider(label, options, key=key, persist_state="session", format_func=lambda n: f"{n:{spelling}}")
+    address.show(key, picked)
+    return picked
+
+
+def switched_on(label: str, key: str) -> bool:
+    """Whether the reader wants it; not at first."""
+    address.settle(key, (False, True), False)
+    picked = st.toggle(label, key=key, persist_state="session")
+    address.show(key, picked)
+    return picked
 
 
 def cut(snapshot: Snapshot, *, protocol: bool = True) -> StudyFrames:
     """The part of a study that the reader chose: methods, settings, seeds and, where asked for, protocol."""
     frames = snapshot.frames
-    places = st.columns([3, 3, 2, 4] if protocol else [3, 3, 2])
+    places = st.columns([5, 3, 2, 4] if protocol else [5, 3, 2])
     with places[0]:
         methods = chosen("Methods", "methods", frames.methods)
     with places[1]:

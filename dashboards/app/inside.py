@@ -1,5 +1,7 @@
 """Inside: what was recorded in the discriminators while they were trained."""
 
+from functools import partial
+
 import streamlit as st
 
 from dashboards.app import desk
@@ -13,11 +15,10 @@ VIEWS = {
 }
 
 
-def show(snapshot: Snapshot) -> None:
-    """Choices, then one of the figures of layers."""
+def choose(snapshot: Snapshot) -> desk.Drawing:
+    """Whose layers are shown, and in which of the figures of layers."""
     frames = desk.cut(snapshot, protocol=False)
     view = desk.one_of_few("View", "inside", list(VIEWS))
     if not frames.methods or not frames.settings:
-        st.info("These methods have no trials at these settings with these seeds.")
-        return
-    desk.figure(VIEWS[view], frames)
+        return partial(st.info, "These methods have no trials at these settings with these seeds.")
+    return partial(desk.figure, VIEWS[view], frames)

@@ -1,23 +1,29 @@
 """Landscape: learning rate, momenta and n_dis, and where in them each method works."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import streamlit as st
 
 from dashboards.app import desk
 from dashboards.app.snapshots import Snapshot
-from dashboards.figures import FIGURES
+from dashboards.figures import FIGURES, StudyFrames
 from dashboards.figures.frames import metric_label
 from dashboards.figures.landscape import Landscape
 from dashboards.figures.style import number
 
+_LEVELS = [each / 20 for each in range(1, 20)]
 
-def show(snapshot: Snapshot) -> None:
-    """The threshold, then a panel per method."""
+
+def choose(snapshot: Snapshot) -> desk.Drawing:
+    """The methods, and the threshold above which they work."""
     frames = desk.cut(snapshot)
-    level = st.slider("Threshold: a method works above this score", 0.05, 0.95, 0.5, 0.05, key="threshold",
-                      bind="query-params", persist_state="session")  # fmt: skip
+    level = desk.slid_to("Threshold: a method works above this score", "threshold", _LEVELS, 0.5, ".2f")
+    return partial(_show, frames, level)
+
+
+def _show(frames: StudyFrames, level: float) -> None:
     table = frames.headline
     figure = FIGURES["landscape"]
     assert isinstance(figure, Landscape)

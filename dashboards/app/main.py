@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 import streamlit as st
 from PIL import Image, ImageDraw
 
-from dashboards.app import desk
-from dashboards.app.markup import rendered
+from dashboards.app import address, desk
+from dashboards.app.markup import plain, rendered
 from dashboards.app.menu import PAGES, Page
 from dashboards.app.place import library
 from dashboards.app.snapshots import Key, Library, Listed
@@ -26,19 +26,23 @@ _REFRESH_S = 2.0
 
 def main() -> None:
     """Draw the page that the address names."""
-    titles, asked = [page.title for page in PAGES], st.query_params.get("page")
+    address.begin()
+    titles = [page.title for page in PAGES]
+    address.settle("page", titles, titles[0])
     with st.sidebar:
-        title = st.radio("Page", titles, key="page", bind="query-params")
+        title = st.radio("Page", titles, key="page")
+    address.show("page", title)
     page = next(page for page in PAGES if page.title == title)
     st.set_page_config(page_title=f"{page.title} · GAN robustness", page_icon=_icon(), layout="wide")
     st.html(rendered("style.css.html"))
     desk.head(page.title, page.explanation)
-    desk.tell_unknown("page", asked, titles)
     # Whatever is told here, the body keeps its place: a choice that is on its way is still for it.
     key = None
     with st.container(), _problems_told(page):
         key = _study(library())
-    if key is not None:
+    if key is None:
+        address.leave(whole=False)
+    else:
         _body(page, library(), key)
 
 
@@ -47,7 +51,11 @@ def _body(page: Page, shelf: Library, key: Key) -> None:
     """What a reader's choice draws anew: head and menu stay as they are."""
     with _problems_told(page):
         snapshot, _ = shelf.snapshot(key)
-        page.show(snapshot)
+        address.begin_body()
+        draw = page.choose(snapshot)
+        # Before the drawing, which can take seconds: who goes back meanwhile leaves an address that is whole.
+        address.leave()
+        draw()
 
 
 @contextlib.contextmanager
@@ -56,10 +64,10 @@ def _problems_told(page: Page) -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        st.error(desk.plain(error))
+        st.error(plain(error))
     except Exception as error:  # a mistake of ours: the other pages still work
         _log.exception("page %s cannot be shown", page.title)
-        st.error(f"This page cannot be shown: {desk.plain(one_line(error))}. The terminal of the app says more.")
+        st.error(f"This page cannot be shown: {plain(one_line(error))}. The terminal of the app says more.")
 
 
 def _icon() -> Image.Image:
@@ -76,11 +84,11 @@ def _study(shelf: Library) -> Key | None:
     try:
         listed, problem = shelf.studies()
     except InputError as error:
-        st.error(desk.plain(error))
+        st.error(plain(error))
         _later()
         return None
     if not listed:
-        place = desk.plain(hide_credentials(shelf.source.database))
+        place = plain(hide_credentials(shelf.source.database))
         st.info(f"No study was launched into {place} yet. This page looks again by itself.")
         st.code("python -m sweeps.launch robustness", language=None, wrap_lines=True)
         _later()
@@ -89,34 +97,28 @@ def _study(shelf: Library) -> Key | None:
     try:
         snapshot, newer = shelf.snapshot(key)
     except InputError as error:
-        st.error(desk.plain(error))
+        st.error(plain(error))
         _later()
         return None
     if told := problem or newer:
-        st.warning(f"{desk.plain(told)}\n\nThis page shows what was read at {snapshot.read_at:%H:%M:%S} UTC.")
+        st.warning(f"{plain(told)}\n\nThis page shows what was read at {snapshot.read_at:%H:%M:%S} UTC.")
     if snapshot.frames.preset.caveat:
-        st.caption(f"⚠ {desk.plain(snapshot.frames.preset.caveat)}")
+        st.caption(f"⚠ {plain(snapshot.frames.preset.caveat)}")
     with st.sidebar:
         _follow(shelf, key, snapshot.version + newer)
     return key
 
 
 def _chosen_study(listed: Sequence[Listed]) -> Key:
-    """The study that the address names, which is told there in any case: the one that is shown first is another one
-    tomorrow.
-    """
+    """The study that the reader chose; at first one that runs, else the newest."""
     names = {each.name: each for each in listed}
-    asked = st.query_params.get("study")
-    desk.tell_unknown("study", asked, names)
-    # The address is the reader's where it is not as this page has left it: opened, or gone back to.
-    if asked in names and asked != st.session_state.get("study in address"):
-        st.session_state["study"] = asked
-    elif st.session_state.get("study") not in names:
-        st.session_state["study"] = list(names)[newest(listed)]
+    read = st.session_state.get("study")
+    # Who reads one goes on with it when another is launched.
+    address.settle("study", list(names), read if read in names else list(names)[newest(listed)])
     with st.sidebar:
         name = st.selectbox("Study", list(names), key="study")
-        st.caption(desk.plain(names[name].question))
-    st.query_params["study"] = st.session_state["study in address"] = name
+        st.caption(plain(names[name].question))
+    address.show("study", name)
     return names[name].key
 
 
@@ -144,7 +146,7 @@ def _follow(shelf: Library, key: Key, drawn: str) -> None:
     @st.fragment(run_every=_REFRESH_S)
     def follow() -> None:
         if shelf.state(key) not in ("", drawn):
-            st.rerun()
+            address.draw_again()
 
     follow()
 

@@ -1,5 +1,6 @@
-"""Pieces of HTML for the app, from the templates below templates/app; everything that is put in is escaped."""
+"""Pieces of HTML for the app, from the templates below templates/app, and of Markdown; what is put in is escaped."""
 
+import re
 from functools import cache
 from typing import Any
 
@@ -9,6 +10,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 def rendered(template: str, **values: Any) -> str:
     """A template with values, which are escaped."""
     return _environment().get_template(template).render(**values)
+
+
+_SIGNS = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>$:~&])")
+
+
+def plain(text: object) -> str:
+    """A text from outside for places that take Markdown: an image in it would be fetched from wherever it says."""
+    return _SIGNS.sub(r"\\\1", str(text))
 
 
 @cache

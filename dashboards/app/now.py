@@ -2,11 +2,13 @@
 
 import shlex
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import urlencode
 
 import streamlit as st
 
 from dashboards.app import desk
+from dashboards.app.markup import plain
 from dashboards.app.snapshots import Snapshot
 from dashboards.figures.style import method_label, method_labels
 from sweeps.board import STATES, Board
@@ -29,8 +31,12 @@ class Cell:
     link: str
 
 
-def show(snapshot: Snapshot) -> None:
-    """Counts, who is at work, the matrix, failures."""
+def choose(snapshot: Snapshot) -> desk.Drawing:
+    """Nothing is chosen: counts, who is at work, the matrix, failures."""
+    return partial(_show, snapshot)
+
+
+def _show(snapshot: Snapshot) -> None:
     trials = snapshot.frames.trials
     board = snapshot.board
     _numbers(snapshot, board)
@@ -61,7 +67,7 @@ def _launches(snapshot: Snapshot, board: Board) -> None:
     """Who runs the study; a launch that died cannot say that its trials run no more."""
     unfinished = board.counts()["running"] + board.counts()["queued"]
     if snapshot.at_work:
-        st.caption(desk.plain(f"At work: {'; '.join(snapshot.at_work)}."))
+        st.caption(plain(f"At work: {'; '.join(snapshot.at_work)}."))
     elif unfinished:
         st.warning(f"{counted(unfinished, 'trial')} without a result, and no launch is at work. This command goes on:")
         st.code(again(snapshot), language=None, wrap_lines=True)
@@ -107,9 +113,7 @@ def _failures(snapshot: Snapshot) -> None:
         st.markdown("A failure is no result: the same command tries these trials again.")
         st.code(again(snapshot), language=None, wrap_lines=True)
         for row in failed.head(_SHOWN_FAILURES).itertuples():
-            with st.expander(
-                desk.plain(f"{row.method} {row.setting} seed {row.seed}: {last_lines(str(row.error), 1)}")
-            ):
+            with st.expander(plain(f"{row.method} {row.setting} seed {row.seed}: {last_lines(str(row.error), 1)}")):
                 st.code(last_lines(str(row.error), 20), language=None, wrap_lines=True)
         desk.download("failed", failed[["method", "setting", "seed", "digest", "num_attempts", "error"]])
     if len(retried):

@@ -1,23 +1,23 @@
 """Samples: grids of images, method by setting, at any update."""
 
 from dataclasses import replace
+from functools import partial
 
 import streamlit as st
 
 from dashboards import views
 from dashboards.app import desk
 from dashboards.app.snapshots import Snapshot
-from dashboards.figures import FIGURES
+from dashboards.figures import FIGURES, StudyFrames
 from dashboards.figures.sample_grids import SampleGrids
 
 
-def show(snapshot: Snapshot) -> None:
-    """The seed, the update, and the grids of all methods at all settings."""
+def choose(snapshot: Snapshot) -> desk.Drawing:
+    """Methods and settings, the seed, the update."""
     frames = snapshot.frames
     if frames.samples.empty:
-        st.info("No trial has written a sample grid yet.")
-        return
-    places = st.columns([3, 3, 2])
+        return partial(st.info, "No trial has written a sample grid yet.")
+    places = st.columns([5, 3, 2])
     with places[0]:
         methods = desk.chosen("Methods", "methods", frames.methods)
     with places[1]:
@@ -27,16 +27,18 @@ def show(snapshot: Snapshot) -> None:
     chosen = desk.part(frames, methods, settings, [seed], frames.preset.headline)
     updates = sorted(map(int, chosen.samples["update"].unique()))
     if not updates:
-        st.info("These trials have written no sample grid yet.")
-        return
+        return partial(st.info, "These trials have written no sample grid yet.")
     until = updates[-1]
     if len(updates) > 1:
-        until = st.select_slider("Update", updates, updates[-1], key="update", bind="query-params",
-                                 format_func=lambda update: f"{update:,}")  # fmt: skip
+        until = desk.slid_to("Update", "update", updates, updates[-1], ",")
+    return partial(_show, chosen, until)
+
+
+def _show(frames: StudyFrames, until: int) -> None:
     figure = FIGURES["sample-grids"]
     assert isinstance(figure, SampleGrids)
-    data = replace(figure, until=until).prepare(chosen)
+    data = replace(figure, until=until).prepare(frames)
     desk.shown("grids.html", matrix=views.grid_matrix(data))
     st.caption(f"{figure.marks} {data.seeds}")
     columns = ["method", "setting", "seed", "update", "digest", "path"]
-    desk.download(f"{frames.name}-samples", chosen.samples[columns])
+    desk.download(f"{frames.name}-samples", frames.samples[columns])

@@ -2,6 +2,8 @@
 
 import json
 import shlex
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -9,6 +11,7 @@ import streamlit as st
 
 from dashboards import provenance
 from dashboards.app import desk, now
+from dashboards.app.markup import plain
 from dashboards.app.snapshots import Snapshot
 from dashboards.figures.rendering import data_uri, encode_png
 from dashboards.figures.sample_grids import open_grid
@@ -24,18 +27,33 @@ _MOST_GRIDS = 12
 _LOCAL_PAGE = "http://127.0.0.1:5000"  # where `sweeps.launch ui` serves a database unless told otherwise
 
 
-def show(snapshot: Snapshot) -> None:
-    """Choose a trial, then everything about it."""
-    row = _chosen(snapshot)
-    if row is None:
-        return
+def choose(snapshot: Snapshot) -> desk.Drawing:
+    """The trial of a method, a setting and a seed."""
+    trials = snapshot.frames.trials
+    if trials.empty:
+        return partial(st.info, "This study has no trials yet.")
+    places = st.columns(3)
+    with places[0]:
+        method = desk.one_of("Method", "method", snapshot.frames.methods)
+    of_method = trials[trials["method"] == method]
+    with places[1]:
+        settings = [name for name in snapshot.frames.settings if name in set(of_method["setting"])]
+        setting = desk.one_of("Setting", "setting", settings)
+    of_cell = of_method[of_method["setting"] == setting]
+    with places[2]:
+        seed = desk.one_of("Seed", "seed", sorted(map(int, of_cell["seed"])))
+    (row,) = of_cell[of_cell["seed"] == seed].head(1).to_dict("records")
+    return partial(_show, snapshot, {str(key): value for key, value in row.items()})
+
+
+def _show(snapshot: Snapshot, row: Mapping[str, Any]) -> None:
     frames, digest = snapshot.frames, str(row["digest"])
     spent = [("Digest", digest), ("State", row["state"]), ("Updates", f"{row['last_update']:,} of {row['updates']:,}"),
              ("Training", duration(_known(row["train_s"]))), ("Measuring", duration(_known(row["evaluate_s"]))),
              ("Attempts", row["num_attempts"])]  # fmt: skip
     desk.shown("numbers.html", numbers=[(name, str(value)) for name, value in spent])
     if row["reason"]:
-        st.warning(f"Diverged: {desk.plain(row['reason'])}.")
+        st.warning(f"Diverged: {plain(row['reason'])}.")
     if row["error"]:
         st.error("The last attempt that failed said:")
         st.code(str(row["error"]), language=None, wrap_lines=True)
@@ -57,29 +75,6 @@ def show(snapshot: Snapshot) -> None:
         "`--data-dir` and `--inception-weights`."
     )
     st.code(command(snapshot, row), language=None, wrap_lines=True)
-
-
-def _chosen(snapshot: Snapshot) -> dict[str, Any] | None:
-    """The trial of the method, the setting and the seed that the address names."""
-    trials = snapshot.frames.trials
-    if trials.empty:
-        st.info("This study has no trials yet.")
-        return None
-    places = st.columns(3)
-    with places[0]:
-        method = desk.one_of("Method", "method", snapshot.frames.methods)
-    of_method = trials[trials["method"] == method]
-    with places[1]:
-        settings = [name for name in snapshot.frames.settings if name in set(of_method["setting"])]
-        setting = desk.one_of("Setting", "setting", settings)
-    of_cell = of_method[of_method["setting"] == setting]
-    with places[2]:
-        seed = desk.one_of("Seed", "seed", sorted(map(int, of_cell["seed"])))
-    found = of_cell[of_cell["seed"] == seed].to_dict("records")
-    if not found:
-        st.info("There is no such trial.")
-        return None
-    return {str(key): value for key, value in found[0].items()}
 
 
 def _known(value: Any) -> float | None:
@@ -177,7 +172,7 @@ def _mlflow(snapshot: Snapshot, digest: str) -> None:
             page = tracking.server_page(snapshot.source.mlflow) if served else _LOCAL_PAGE
             address = tracking.trial_page(snapshot.source.mlflow, digest, page)
     except InputError as error:
-        st.warning(desk.plain(error))
+        st.warning(plain(error))
         return
     study, preset = snapshot.frames.records.key
     if address is None:
@@ -195,7 +190,7 @@ def _mlflow(snapshot: Snapshot, digest: str) -> None:
         st.code(shlex.join(["python", "-m", "sweeps.launch", "ui", "--mlflow", place]), language=None, wrap_lines=True)
 
 
-def command(snapshot: Snapshot, row: dict[str, Any]) -> str:
+def command(snapshot: Snapshot, row: Mapping[str, Any]) -> str:
     """What trains this one trial again, from its config alone."""
     commit = str(snapshot.provenance.get("git_commit") or "")
     plugins = [find_kept(snapshot.frames.storage_dir, code) for code in sorted(codes_of([str(row["config"])]))]

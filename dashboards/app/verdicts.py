@@ -1,11 +1,13 @@
 """Verdicts: what follows for each claim, and from which runs."""
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from dashboards import views
 from dashboards.app import desk
@@ -21,27 +23,36 @@ from sweeps.scores import ScoreTable
 from sweeps.study import Claim
 
 
-def show(snapshot: Snapshot) -> None:
-    """What all verdicts promise, then each of them with its evidence."""
+def choose(snapshot: Snapshot) -> desk.Drawing:
+    """What all verdicts promise, then each of them; whose evidence is shown is chosen."""
     frames, verdicts = snapshot.frames, snapshot.verdicts
     claims = {claim.name: claim for claim in frames.study.claims}
     if not claims:
-        st.info("This study makes no claims that can be judged on this preset.")
-        return
+        return partial(st.info, "This study makes no claims that can be judged on this preset.")
     if not verdicts:
         st.info("Nothing was judged yet: a launch judges when it ends, and so does the command below.")
         key = frames.study.name, "--preset", frames.preset.name
-        st.code(shlex.join(["python", "-m", "sweeps.launch", "report", *key, *snapshot.source.options]), language=None)
-        return
+        line = shlex.join(["python", "-m", "sweeps.launch", "report", *key, *snapshot.source.options])
+        return partial(st.code, line, language=None)
     st.markdown(f"**{views.verdict_counts(verdicts)}** {views.error_rates(len(claims), snapshot.looks)}")
     if snapshot.at_work:
         st.caption("A launch is at work, and judges again at its end: these verdicts are of when it last did.")
+    asked: list[tuple[DeltaGenerator, Claim, str]] = []
     for item in views.verdict_views(verdicts, frames.study.claims):
-        with st.container(border=True, key=f"claim-{item['verdict'].claim}"):
+        box = st.container(border=True, key=f"claim-{item['verdict'].claim}")
+        with box:
             desk.shown("verdict.html", item=item)
             claim = claims.get(item["verdict"].claim)
-            if claim is not None and st.toggle("Evidence", key=f"evidence-{claim.name}", bind="query-params"):
-                _evidence(frames, claim, item["verdict"].protocol)
+            if claim is not None and desk.switched_on("Evidence", f"evidence-{claim.name}"):
+                asked.append((box, claim, item["verdict"].protocol))
+    return partial(_show, snapshot, asked)
+
+
+def _show(snapshot: Snapshot, asked: Sequence[tuple[DeltaGenerator, Claim, str]]) -> None:
+    frames, verdicts = snapshot.frames, snapshot.verdicts
+    for box, claim, protocol in asked:
+        with box:
+            _evidence(frames, claim, protocol)
     table = verdicts_table(verdicts, frames)
     desk.download(f"{frames.name}-verdicts", pd.DataFrame(table.records, columns=list(table.fields)))
 

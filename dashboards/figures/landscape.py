@@ -55,7 +55,7 @@ class Landscape(Figure[LandscapeData]):
         grid = _grid(table.settings, self.least_rates)
         if not grid:
             rates = counted(self.least_rates, "learning rate")
-            return LandscapeData(absent=f"No momenta and n_dis are tried with {rates} or more.")
+            return LandscapeData(absent=f"A landscape needs momenta and n_dis with {rates} or more; here are none.")
         if not has_results(table):
             return LandscapeData(absent="No trial has a result under the headline protocol yet.")
         shares = pd.DataFrame(_shares(table, tuple(grid), self.level))

@@ -31,7 +31,7 @@ def test_seeds_in_a_row_are_a_range(seeds: Sequence[int], text: str) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [([30.0, 35.0], "1:05"), ([None, None], "not measured yet"), ([30.0, None], "30 s, 1 not measured yet")],
+    [([30.0, 35.0], "1:05 min"), ([None, None], "not measured yet"), ([30.0, None], "30 s, 1 not measured yet")],
 )
 def test_the_cost_of_a_row_says_what_is_not_known(seconds: Sequence[float | None], text: str) -> None:
     assert _cost_text(seconds) == text

@@ -63,7 +63,7 @@ def half_done(methods: tuple[str, ...] = MAIN, seeds: int = 2) -> tuple[Board, l
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(None, "—"), (0.2, "0 s"), (59.4, "59 s"), (59.6, "1:00"), (185, "3:05"), (3723, "1:02:03"), (-1, "0 s")],
+    [(None, "—"), (0.2, "0 s"), (59.4, "59 s"), (59.6, "1:00 min"), (185, "3:05 min"), (3723, "1:02:03"), (-1, "0 s")],
 )
 def test_durations(seconds: float | None, text: str) -> None:
     assert duration(seconds) == text
@@ -161,8 +161,8 @@ def test_the_view_says_what_runs_how_far_and_how_long() -> None:
     view.on_finish(trials[0], replace(outcome(), train_s=60.0, evaluate_s=6.0))
     text = as_text(view.render(width=80, height=24), 80)
     # One third of the work of A and B is left twice over A's 66 s: 22 + 66 + 22 s on two slots, A's 66 s at least.
-    assert "1/4 trials  elapsed 1:01  ETA 1:06" in text
-    assert "sn A s0 FID 7.50 after 1:06" in text
+    assert "1/4 trials  elapsed 1:01 min  ETA 1:06 min" in text
+    assert "sn A s0 FID 7.50 after 1:06 min" in text
     assert "1 completed  3 queued\n" in re.sub(" +\n", "\n", text), "started long ago"
 
 

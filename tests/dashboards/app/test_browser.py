@@ -87,6 +87,65 @@ def test_a_choice_changes_the_address_and_the_address_makes_the_choice(browsed: 
         colleague.get_by_role("heading", name="Learning curves").wait_for()
 
 
+def test_back_and_forward_go_through_pages_and_choices(browsed: Browsed, address: str) -> None:
+    with browsed() as page:
+        page.goto(address)
+        page.locator(CONTENTS["Now"]).first.wait_for()
+        visited = [page.evaluate("location.search")]
+        for choice, heading in (
+            ("Compare", "Score at every setting"),
+            ("curves", "Learning curves"),
+            ("Trial", "Config"),
+        ):
+            page.get_by_text(choice, exact=True).click()
+            page.get_by_role("heading", name=heading).wait_for()
+            visited.append(page.evaluate("location.search"))
+        assert len(set(visited)) == len(visited)
+        page.evaluate("history.back()")  # fast: nothing was drawn between the two
+        page.evaluate("history.back()")
+        page.get_by_role("heading", name="Score at every").wait_for()
+        assert page.evaluate("location.search") == visited[1]
+        page.go_back()
+        page.locator(CONTENTS["Now"]).first.wait_for()
+        assert page.evaluate("location.search") == visited[0]
+        page.go_forward()
+        page.get_by_role("heading", name="Score at every").wait_for()
+        page.go_forward()
+        page.get_by_role("heading", name="Learning curves").wait_for()
+        assert page.evaluate("location.search") == visited[2]
+        page.wait_for_timeout(1500)  # whoever comes back chooses what was left
+        page.get_by_text("scores", exact=True).click()
+        page.get_by_role("heading", name="Score at every").wait_for()
+        page.get_by_text("Trial", exact=True).click()
+        page.get_by_role("heading", name="Config").wait_for()
+        assert page.evaluate("location.search") == visited[3]
+
+
+def test_of_choices_made_fast_the_last_counts_and_the_page_lives(browsed: Browsed, address: str) -> None:
+    with browsed() as page:
+        page.goto(f"{address}?page=Compare")
+        page.get_by_role("heading", name="Score at every setting").wait_for()
+        for turn in range(24):
+            for choice in ("curves", "profiles", "scores")[turn % 3 :]:
+                page.get_by_text(choice, exact=True).click()
+                page.wait_for_timeout(5 * turn)
+        page.get_by_text("curves", exact=True).click()
+        page.get_by_role("heading", name="Learning curves").wait_for()
+        page.wait_for_url("**view=curves**")
+        assert page.get_by_role("dialog").count() == 0
+
+
+def test_data_asked_for_while_the_page_is_drawn_is_given(browsed: Browsed, address: str) -> None:
+    with browsed() as page:
+        page.goto(f"{address}?page=Landscape")
+        page.locator(".stDownloadButton").first.wait_for()
+        for choice in ("Compare", "Now", "Landscape"):
+            page.get_by_role("radiogroup", name="Page").get_by_text(choice, exact=True).click()
+            with page.expect_download() as found:
+                page.locator(".stDownloadButton button").first.click()
+            assert found.value.suggested_filename.endswith(".csv")
+
+
 def test_a_cell_of_the_matrix_leads_to_its_trial(browsed: Browsed, address: str) -> None:
     with browsed() as page:
         page.goto(address)

@@ -1,28 +1,32 @@
 """python -m dashboards.app: what it refuses, where it listens, how it ends."""
 
+import signal
 import socket
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 
-from dashboards.app.__main__ import app
-from sweeps.commands.line import run_command
+from dashboards.app.command import run
+from sweeps.signals import UNFINISHED
 from sweeps.store import open_store
 from tests.dashboards.app.conftest import Sources
-from tests.dashboards.app.server import served
+from tests.dashboards.app.server import free_port, served
 
 Line = Callable[..., tuple[int, str]]
 
 
 @pytest.fixture
 def line(capsys: pytest.CaptureFixture[str]) -> Line:
-    def run(*arguments: object) -> tuple[int, str]:
-        code = run_command(app, "dashboards.app", [str(argument) for argument in arguments])
+    def typed(*arguments: object) -> tuple[int, str]:
+        code = run([str(argument) for argument in arguments])
         return code, capsys.readouterr().err
 
-    return run
+    return typed
 
 
 def test_a_port_that_is_taken_is_refused(line: Line, tmp_path: Path) -> None:
@@ -68,3 +72,15 @@ def test_it_listens_on_this_machine_alone_and_ends_cleanly(sources: Sources) -> 
         sockets = [each for child in psutil.Process().children(recursive=True) for each in child.net_connections()]
         listening = [each.laddr for each in sockets if each.status == psutil.CONN_LISTEN]
     assert [each.ip for each in listening if each.port == port] == ["127.0.0.1"]
+
+
+@pytest.mark.parametrize("pause_s", [0.5, 2.0])
+def test_a_stop_while_it_begins_is_clean(tmp_path: Path, pause_s: float) -> None:
+    """Importing takes seconds."""
+    line = [sys.executable, "-m", "dashboards.app", "--out", str(tmp_path), "--port", str(free_port())]
+    process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    time.sleep(pause_s)
+    process.send_signal(signal.SIGINT)
+    told = process.communicate(timeout=60)[0]
+    assert "Traceback" not in told
+    assert process.returncode in (0, UNFINISHED)

@@ -4,38 +4,24 @@ import itertools
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pyarrow.ipc
 import pytest
 from streamlit.testing.v1 import AppTest
 
-import dashboards.app
 from dashboards.app.menu import PAGES
-from dashboards.app.place import show
 from dashboards.app.snapshots import Source
 from dashboards.figures import FIGURES
 from sngan.config import TrialConfig
 from sweeps.board import Board
 from sweeps.store import open_store
 from sweeps.study import plan
-from tests.dashboards.app.conftest import Sources
+from tests.dashboards.app.conftest import Sources, opened
 from tests.dashboards.app.stores import LAUNCH, SCRIPT, STORES, told
 from tests.dashboards.synthetic import FID, Story, make_preset
 
-MAIN = Path(str(dashboards.app.__file__)).with_name("main.py")
 TITLES = [page.title for page in PAGES]
-
-
-def opened(source: Source, title: str, **parameters: Any) -> AppTest:
-    """A page with an address's parameters."""
-    show(source)
-    app = AppTest.from_file(str(MAIN), default_timeout=60)
-    app.query_params["page"] = title
-    for key, value in parameters.items():
-        app.query_params[key] = value
-    return app.run()
 
 
 @pytest.mark.parametrize("title", TITLES)
@@ -112,13 +98,6 @@ def test_a_search_is_compared_by_what_it_found(sources: Sources) -> None:
     assert len(app.get("vega_lite_chart")) == 3
     app = opened(sources("searched"), "Compare", view="scores")  # of another study
     assert not app.exception
-    assert app.get("vega_lite_chart")
-
-
-def test_a_wrong_address_shows_the_page_without_it(sources: Sources) -> None:
-    app = opened(sources("whole"), "Compare", methods="nobody", study="nothing", view="sideways")
-    assert not app.exception
-    assert not app.error
     assert app.get("vega_lite_chart")
 
 
@@ -205,25 +184,6 @@ def test_a_store_that_vanishes_is_shown_as_it_was(tmp_path: Path) -> None:
     assert "This page shows what was read at" in app.warning[0].value
 
 
-def test_the_address_names_the_study_in_any_case(sources: Sources) -> None:
-    app = opened(sources("whole"), "Now")
-    assert "robustness-quick+" in str(app.query_params["study"])
-
-
-def test_every_choice_of_a_study_counts_and_so_does_an_address_that_is_gone_back_to(tmp_path: Path) -> None:
-    for study in ("robustness", "cost", "scale"):
-        told(tmp_path, Story(), study=study, seeds=1, most=1)
-    app = opened(Source(out=tmp_path, database=f"sqlite:///{tmp_path}/results.db"), "Now")
-    (menu,) = (box for box in app.selectbox if box.label == "Study")
-    for chosen in [*menu.options, *menu.options]:
-        next(box for box in app.selectbox if box.label == "Study").set_value(chosen).run()
-        assert chosen in str(app.query_params["study"])
-        assert next(box for box in app.selectbox if box.label == "Study").value == chosen
-    app.query_params["study"] = menu.options[0]
-    app.run()
-    assert next(box for box in app.selectbox if box.label == "Study").value == menu.options[0]
-
-
 def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
     (tmp_path / "results.db").write_text("something else")
     app = opened(Source(out=tmp_path, database=f"sqlite:///{tmp_path}/results.db"), "Now")
@@ -237,12 +197,3 @@ def test_a_study_that_this_version_does_not_know_is_named(tmp_path: Path) -> Non
     app = opened(Source(out=tmp_path, database=f"sqlite:///{tmp_path}/results.db"), "Now")
     assert not app.exception
     assert "no study 'tomorrow'" in app.error[0].value
-
-
-@pytest.mark.parametrize(("given", "nearest"), [({"page": "Verdict"}, "Verdicts"), ({"study": "quick"}, "quick")])
-def test_what_the_address_names_in_vain_is_told_once(sources: Sources, given: dict[str, str], nearest: str) -> None:
-    parameters = {"page": "Now", **given}
-    app = opened(sources("one trial"), parameters.pop("page"), **parameters)
-    assert not app.exception
-    assert [nearest in toast.value for toast in app.toast] == [True]
-    assert not app.run().toast
