@@ -16,6 +16,7 @@ from dashboards.app.markup import plain, rendered
 from dashboards.app.menu import PAGES, Page
 from dashboards.app.place import library
 from dashboards.app.snapshots import Key, Library, Listed
+from dashboards.figures.rendering import data_uri, encode_png
 from sngan.errors import InputError, one_line
 from sweeps.provenance import hide_credentials
 
@@ -70,13 +71,13 @@ def _problems_told(page: Page) -> Iterator[None]:
         st.error(f"This page cannot be shown: {plain(one_line(error))}. The terminal of the app says more.")
 
 
-def _icon() -> Image.Image:
-    """Three bars; made here, since Streamlit fetches named icons from the internet."""
+def _icon() -> str:
+    """Three bars, as an address that holds them: Streamlit fetches named icons from the internet, and forgets files."""
     icon = Image.new("RGBA", (32, 32))
     pen = ImageDraw.Draw(icon)
     for left, top in ((3, 18), (13, 10), (23, 4)):
         pen.rectangle((left, top, left + 6, 29), fill="#1f6fb2")
-    return icon
+    return data_uri(encode_png(icon), "image/png")
 
 
 def _study(shelf: Library) -> Key | None:
