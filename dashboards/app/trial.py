@@ -161,33 +161,38 @@ def _files(snapshot: Snapshot, digest: str) -> None:
 
 
 def _mlflow(snapshot: Snapshot, digest: str) -> None:
-    """Its run, looked for when somebody asks: MLflow takes seconds."""
-    if not snapshot.source.mlflow or not st.button(
-        "Find its MLflow run", icon=":material/link:", key=f"mlflow-{digest}"
-    ):
+    """Its run, looked for when somebody asks, since MLflow takes seconds; what was found stays when there is news."""
+    source = snapshot.source
+    if not source.mlflow:
         return
-    served = tracking.is_server(snapshot.source.mlflow)
-    try:
-        with st.spinner("Asking MLflow ..."):
-            page = tracking.server_page(snapshot.source.mlflow) if served else _LOCAL_PAGE
-            address = tracking.trial_page(snapshot.source.mlflow, digest, page)
-    except InputError as error:
-        st.warning(plain(error))
-        return
-    study, preset = snapshot.frames.records.key
+    found: dict[str, str | None] = st.session_state.setdefault("runs in MLflow", {})
+    if st.button("Find its MLflow run", icon=":material/link:", key=f"mlflow-{digest}"):
+        try:
+            with st.spinner("Asking MLflow ..."):
+                page = tracking.server_page(source.mlflow) if tracking.is_server(source.mlflow) else _LOCAL_PAGE
+                found[digest] = tracking.trial_page(source.mlflow, digest, page)
+        except InputError as error:
+            st.warning(plain(error))
+            return
+    if digest in found:
+        _run(snapshot, found[digest])
+
+
+def _run(snapshot: Snapshot, address: str | None) -> None:
+    """A link to what was found, and the command that serves it, or sends it."""
+    source = snapshot.source
+    place = [] if source.mlflow == tracking.default_uri(source.out) else ["--mlflow", hide_credentials(source.mlflow)]
     if address is None:
+        study, preset = snapshot.frames.records.key
         st.info("MLflow has no run of this trial. This command sends what it lacks:")
-        st.code(
-            shlex.join(["python", "-m", "sweeps.launch", "sync", study, "--preset", preset, *snapshot.source.options]),
-            language=None,
-            wrap_lines=True,
-        )
+        line = ["python", "-m", "sweeps.launch", "sync", study, "--preset", preset, *source.options, *place]
+        st.code(shlex.join(line), language=None, wrap_lines=True)
         return
     st.link_button("Open its MLflow run", address)
-    if not served:
+    if not tracking.is_server(source.mlflow):
         st.caption("Served by this command, wherever the database is:")
-        place = hide_credentials(snapshot.source.mlflow)
-        st.code(shlex.join(["python", "-m", "sweeps.launch", "ui", "--mlflow", place]), language=None, wrap_lines=True)
+        line = ["python", "-m", "sweeps.launch", "ui", "--mlflow", hide_credentials(source.mlflow)]
+        st.code(shlex.join(line), language=None, wrap_lines=True)
 
 
 def command(snapshot: Snapshot, row: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from dashboards.app import address
 from dashboards.app.snapshots import Source
 from tests.dashboards.app.conftest import Sources, opened
 from tests.dashboards.app.stores import told
@@ -34,6 +35,14 @@ def chosen(app: AppTest, **choices: Any) -> AppTest:
         next(widget for widget in widgets if widget.key == key).set_value(value).run()
         assert not app.exception
     return app
+
+
+def go_to(app: AppTest, sent: dict[str, list[str]]) -> None:
+    """Have the browser be at an address."""
+    for key in list(app.query_params):
+        del app.query_params[key]
+    for key, value in sent.items():
+        app.query_params[key] = value
 
 
 def parameters(app: AppTest) -> dict[str, list[str]]:
@@ -92,15 +101,30 @@ def test_an_address_that_is_gone_back_to_makes_its_choices_again(two: Source) ->
     app = opened(two, "Compare", view="curves")
     before = parameters(app)
     chosen(app, methods=["sn"], view="differences", page="Trial")
-    for key in list(app.query_params):
-        del app.query_params[key]
-    for key, value in before.items():
-        app.query_params[key] = value
+    go_to(app, before)
     app.run()
     assert app.title[0].value == "Compare"
     assert app.segmented_control(key="view").value == "curves"
     assert app.multiselect(key="methods").value == []
     assert parameters(app) == before
+
+
+@pytest.mark.parametrize(("on_its_way_s", "title"), [(60.0, "Now"), (0.0, "Trial")])
+def test_who_goes_back_twice_at_once_has_used_no_widget(
+    two: Source, monkeypatch: pytest.MonkeyPatch, on_its_way_s: float, title: str
+) -> None:
+    """At the second time the browser still says that the menu is where the first one began."""
+    monkeypatch.setattr(address, "_ON_ITS_WAY_S", on_its_way_s)
+    app = opened(two, "Now")
+    first = parameters(app)
+    second = parameters(chosen(app, page="Compare"))
+    chosen(app, page="Trial")
+    go_to(app, second)
+    app.run()
+    assert app.title[0].value == "Compare"
+    go_to(app, first)
+    chosen(app, page="Trial")
+    assert app.title[0].value == title
 
 
 def test_a_choice_counts_although_the_browser_still_has_the_address_before_the_last(two: Source) -> None:

@@ -3,6 +3,7 @@
 import itertools
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -14,12 +15,15 @@ from dashboards.app.menu import PAGES
 from dashboards.app.snapshots import Source
 from dashboards.figures import FIGURES
 from sngan.config import TrialConfig
+from sweeps import tracking
 from sweeps.board import Board
 from sweeps.store import open_store
 from sweeps.study import plan
+from sweeps.tracking.server import NOLOAD_WARNING
 from tests.dashboards.app.conftest import Sources, opened
 from tests.dashboards.app.stores import LAUNCH, SCRIPT, STORES, told
 from tests.dashboards.synthetic import FID, Story, make_preset
+from tests.sweeps.tracking_samples import client_of
 
 TITLES = [page.title for page in PAGES]
 
@@ -156,6 +160,28 @@ def test_a_trial_tells_where_it_ran_with_which_versions_and_what_its_attempts_sa
     assert "ValueError: no luck" in html
     assert "Provenance" in [header.value for header in app.header]
     assert any("What attempt 2 said" in expander.label for expander in app.expander)
+
+
+@pytest.mark.filterwarnings(f"ignore:{NOLOAD_WARNING}:DeprecationWarning")
+def test_a_trials_run_is_found_in_mlflow_and_its_link_stays(tmp_path: Path) -> None:
+    uri = tracking.default_uri(tmp_path)
+    source = replace(told(tmp_path, Story(), seeds=1, most=1), mlflow=uri)
+    with open_store(source.database) as store:
+        study, label = next(iter(store.studies()[["study", "preset"]].itertuples(index=False, name=None)))
+        digest = str(store.trials(study, label)["digest"].iloc[0])
+    app = opened(source, "Trial")
+    assert not any("sync" in code.value for code in app.code), "nobody asked yet"
+    app.button(key=f"mlflow-{digest}").click().run()
+    assert any(" sync robustness " in code.value for code in app.code)
+    client = client_of(uri)
+    experiment = client.create_experiment("of the test")
+    run = client.create_run(experiment, tags={"kind": "trial", "digest": digest})
+    app.button(key=f"mlflow-{digest}").click().run()
+    assert not app.exception
+    for _ in range(2):
+        (link,) = app.get("link_button")
+        assert run.info.run_id in link.proto.url
+        app.run()  # there is news
 
 
 def test_samples_are_those_up_to_the_update(sources: Sources) -> None:
