@@ -106,7 +106,7 @@ def _study(shelf: Library) -> Key | None:
     if snapshot.frames.preset.caveat:
         st.caption(f"⚠ {plain(snapshot.frames.preset.caveat)}")
     with st.sidebar:
-        _follow(shelf, key, snapshot.version + newer)
+        _follow(shelf, key, snapshot.version + newer, [each.name for each in listed])
     return key
 
 
@@ -141,12 +141,12 @@ def _later() -> None:
     again()
 
 
-def _follow(shelf: Library, key: Key, drawn: str) -> None:
-    """Draw the page again when there is news; meanwhile it stays as it is, and where the reader is."""
+def _follow(shelf: Library, key: Key, drawn: str, names: Sequence[str]) -> None:
+    """Draw the page again when there is news, or a new study; meanwhile it stays as it is, and where its reader is."""
 
     @st.fragment(run_every=_REFRESH_S)
     def follow() -> None:
-        if shelf.state(key) not in ("", drawn):
+        if shelf.state(key) not in ("", drawn) or shelf.names() != names:
             address.draw_again()
 
     follow()

@@ -1,5 +1,6 @@
 """What the app shows: snapshots of studies, read from the store in the background and shared by all readers."""
 
+import contextlib
 import json
 import logging
 import threading
@@ -163,12 +164,20 @@ class Library:
         watched.asked_s = time.monotonic()
         return watched.snapshot.version + watched.problem
 
+    def names(self) -> list[str]:
+        """The studies that were found last, as menus name them."""
+        return [each.name for each in self._listed]
+
     def _watch(self) -> None:
         while True:
             begun_s = time.monotonic()
-            for key, watched in list(self._watched.items()):
-                if watched.snapshot is not None and begun_s - watched.asked_s < _WATCHED_S:
-                    self._refresh(key, watched)
+            read = [(key, watched) for key, watched in list(self._watched.items())
+                    if watched.snapshot is not None and begun_s - watched.asked_s < _WATCHED_S]  # fmt: skip
+            for key, watched in read:
+                self._refresh(key, watched)
+            if read:
+                with contextlib.suppress(Exception):  # what is wrong with a store is told with the snapshot
+                    self.studies()
             time.sleep(max(_PAUSE_S, _WORK_TO_PAUSE * (time.monotonic() - begun_s)))
 
     def _refresh(self, key: Key, watched: _Watched) -> None:

@@ -12,7 +12,8 @@ from sngan.errors import InputError
 from sngan.results import Outcome
 from sweeps.store import open_store
 from tests.dashboards.app.conftest import Sources
-from tests.dashboards.app.stores import STORES, start
+from tests.dashboards.app.stores import STORES, start, told
+from tests.dashboards.synthetic import Story
 
 SOON_S = 20.0
 
@@ -106,6 +107,20 @@ def test_a_store_that_was_deleted_and_made_again_is_another_one(tmp_path: Path) 
     while shelf.snapshot(listed.key)[0].board.counts()["queued"] != 60:
         assert time.monotonic() < deadline, "the snapshot stays the old one"
         time.sleep(0.02)
+
+
+def test_a_study_that_is_launched_while_another_is_read_is_found(tmp_path: Path) -> None:
+    source = told(tmp_path, Story(), study="cost", seeds=1, most=1)
+    shelf = Library(source)
+    (listed,) = shelf.studies()[0]
+    shelf.snapshot(listed.key)
+    STORES["planned"](tmp_path)
+    deadline = time.monotonic() + SOON_S
+    while len(shelf.names()) < 2:
+        assert time.monotonic() < deadline
+        shelf.state(listed.key)  # somebody reads
+        time.sleep(0.02)
+    assert listed.name in shelf.names()
 
 
 def test_a_study_that_nobody_looked_at_for_long_is_read_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
