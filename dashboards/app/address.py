@@ -23,7 +23,7 @@ _OF_HEAD = ("page", "study")  # named in any case: what is shown first is someth
 
 @dataclass
 class _Address:
-    """asked : what the reader's address says and no widget has answered yet; None where widgets count. left : the
+    """asked : what the reader's address says, until all widgets have followed it; None where widgets count. left : the
     address as the app has left it. shown, defaults : by key, what the widgets of the view show, and would at first.
     before : what widgets showed before they were set here, and when that was. own : whether the page is drawn again
     by the app itself.
@@ -88,7 +88,7 @@ def settle(key: str, options: Sequence[Any], default: Any) -> None:
     several = isinstance(default, list)
     if address.asked is not None:
         named = {spelled(option): option for option in options}
-        asked = address.asked.pop(key, [])
+        asked = address.asked.get(key, [])
         for each in asked:
             if each not in named:
                 tell_unknown(key.removesuffix("s") if several else key, each, list(named))
@@ -121,7 +121,7 @@ def leave(*, whole: bool = True) -> None:
     address = _address()
     # A browser that went back has the address. One whose reader chose may still wait for the last that was left.
     known = _current() if address.asked is not None or address.left == _current() else None
-    rest = address.asked or {}
+    rest = {key: asked for key, asked in (address.asked or {}).items() if key not in address.shown}
     parameters = {
         key: [spelled(each) for each in (value if isinstance(value, list) else [value])]
         for key, value in address.shown.items()
