@@ -1,6 +1,7 @@
 """What is left to do of a stored study, from what its finished trials cost."""
 
 import json
+import math
 from dataclasses import dataclass
 
 import pandas as pd
@@ -17,7 +18,7 @@ _SEED = 0
 @dataclass(frozen=True, kw_only=True)
 class Remaining:
     """Work that is left. seconds : of all trials whose cost can be told, one after another. longest_s : of one of them.
-    num_unknown : trials without a comparable measurement. num_running : trials that run now.
+    num_unknown : trials whose cost cannot be told. num_running : trials that run now.
     """
 
     seconds: float
@@ -34,12 +35,16 @@ class Remaining:
 
 
 def remaining(trials: pd.DataFrame, measured: pd.DataFrame) -> Remaining:
-    """What is left of ResultStore.trials(), from ResultStore.expected_costs(). Updates that are done count as done."""
+    """What is left of ResultStore.trials(), from ResultStore.expected_costs(). Updates that are done count as done.
+
+    A trial like none that was measured is taken to cost per work what the finished ones did, as the terminal has it.
+    """
     waiting = trials[trials["state"].isin(["queued", "running"])].drop_duplicates("digest")
     texts = waiting["config"].map(without_seed)
     known = {text: planned for text in texts.unique() if (planned := _planned(text)) is not None}
     costs = estimate(list(known.values()), measured)
-    each_s = {text: costs.seconds[planned.digest] for text, planned in known.items()}
+    rate = _seconds_per_work(trials)
+    each_s = {text: costs.seconds[planned.digest] or _work(text) * rate for text, planned in known.items()}
     expected_s = texts.map(each_s).astype(float)
     left_s = expected_s * (1 - (waiting["last_update"] / waiting["updates"]).clip(0, 1))
     return Remaining(
@@ -48,6 +53,18 @@ def remaining(trials: pd.DataFrame, measured: pd.DataFrame) -> Remaining:
         num_unknown=int(expected_s.isna().sum()),
         num_running=int((waiting["state"] == "running").sum()),
     )
+
+
+def _work(text: str) -> float:
+    config = json.loads(text)
+    return float(config["updates"] * (1 + config["n_dis"]))
+
+
+def _seconds_per_work(trials: pd.DataFrame) -> float:
+    """Of the trials that completed; NaN where none has."""
+    done = trials[trials["state"] == "completed"].drop_duplicates("digest")
+    work = sum(map(_work, done["config"]))
+    return float((done["train_s"] + done["evaluate_s"]).sum()) / work if work else math.nan
 
 
 def _planned(text: str) -> PlannedTrial | None:

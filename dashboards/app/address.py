@@ -92,7 +92,7 @@ def settle(key: str, options: Sequence[Any], default: Any) -> None:
         for each in asked:
             if each not in named:
                 tell_unknown(key.removesuffix("s") if several else key, each, list(named))
-        made = [named[each] for each in asked if each in named]
+        made = [named[each] for each in dict.fromkeys(asked) if each in named]
         value = (made or default) if several else next(iter(made), default)
     else:
         value = st.session_state.get(key, default)

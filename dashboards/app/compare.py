@@ -59,6 +59,9 @@ def _profiles(frames: StudyFrames) -> None:
 
 
 def _differences(frames: StudyFrames, reference: str) -> None:
+    if len(frames.methods) < 2:
+        st.info("A difference takes two methods: choose another one beside it, or none for all.")
+        return
     table(differences_table(frames, reference))
 
 

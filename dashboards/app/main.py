@@ -6,6 +6,7 @@ Started by `python -m dashboards.app`.
 import contextlib
 import itertools
 import logging
+import shlex
 from collections.abc import Iterator, Sequence
 
 import streamlit as st
@@ -91,7 +92,8 @@ def _study(shelf: Library) -> Key | None:
     if not listed:
         place = plain(hide_credentials(shelf.source.database))
         st.info(f"No study was launched into {place} yet. This page looks again by itself.")
-        st.code("python -m sweeps.launch robustness", language=None, wrap_lines=True)
+        line = ["python", "-m", "sweeps.launch", "robustness", *shelf.source.options]
+        st.code(shlex.join(line), language=None, wrap_lines=True)
         _later()
         return None
     key = _chosen_study(listed)

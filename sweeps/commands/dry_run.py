@@ -32,7 +32,7 @@ def tell_dry_run(sweep: Sweep, place: Place) -> None:
             estimated = estimate(todo, store.expected_costs(), device=device_kind(sweep.engine))
     missing = [trial for trial in todo if trial.digest in sweep.planned]
     if missing:
-        columns = ("method", "settings", "seeds", "trials", "expected for all")
+        columns = ("method", "settings", "which seeds", "trials", "expected for all")
         show(plain_table(columns, _rows(missing, estimated), title="Trials to run"))
     click.echo(f"{counted(len(missing), 'trial')} to run, {len(sweep.planned) - len(missing)} already done.")
     if sweep.to_come:

@@ -42,8 +42,8 @@ def run_link(page: str, experiment_id: str, run_id: str) -> str:
 
 def stored_views(metric: str, updates: int, created_ms: int) -> dict[str, str]:
     """Tags of an experiment that hold both views. updates : of which sample grids are shown at first."""
-    best, table = f"{metric}_best", _table(metric)
-    states = {TABLE: table, CHARTS: {**table, **_charts(best, updates)}}
+    table = _table(metric)
+    states = {TABLE: table, CHARTS: {**table, **_charts(metric, updates)}}
     return {
         f"{_VIEW_TAG}{name}": json.dumps(
             {"name": name, "createdAt": created_ms, "updatedAt": created_ms, "state": json.dumps(state)}
@@ -53,13 +53,15 @@ def stored_views(metric: str, updates: int, created_ms: int) -> dict[str, str]:
 
 
 def _table(metric: str) -> dict[str, Any]:
-    """All trials, best first: their scores, their state, what was varied, what they took."""
+    """All trials, best first by what studies judge, the score at the last update: scores, state, what was varied, what
+    they took.
+    """
     best, final = f"metrics.`{metric}_best`", f"metrics.`{metric}_final`"
     params = {f"params.`{name}`": width for name, width in _PARAMS.items()}
-    widths = {best: 110, final: 110, "tags.`state`": 110, **params}
+    widths = {final: 110, best: 110, "tags.`state`": 110, **params}
     return {
         "searchFilter": "tags.kind = 'trial'",
-        "orderByKey": best,
+        "orderByKey": final,
         "orderByAsc": METRICS[metric].lower_is_better,
         "startTime": "ALL",
         "lifecycleFilter": "Active",
@@ -71,15 +73,16 @@ def _table(metric: str) -> dict[str, Any]:
     }
 
 
-def _charts(best: str, updates: int) -> dict[str, Any]:
+def _charts(metric: str, updates: int) -> dict[str, Any]:
     """Settings against scores, the best score over updates, sample grids side by side; of all runs, good or bad."""
     axes = {"xAxisKey": "step", "scaleType": "linear", "xAxisScaleType": "linear", "lineSmoothness": 0,
             "useGlobalLineSmoothing": True, "yAxisKey": "metric", "yAxisExpressions": [], "selectedXAxisMetricKey": "",
             "range": {"xMin": None, "xMax": None, "yMin": None, "yMax": None}}  # fmt: skip
+    best = f"{metric}_best"
     charts: dict[str, dict[str, Any]] = {
         "Settings against scores": {
             "type": "PARALLEL", "selectedParams": [name for name in _PARAMS if name not in ("setting", "seed")],
-            "selectedMetrics": [best], "showAllRuns": True, "runsCountToCompare": 100,
+            "selectedMetrics": [f"{metric}_final"], "showAllRuns": True, "runsCountToCompare": 100,
         },
         "Scores over updates": {
             **axes, "type": "LINE", "metricKey": best, "selectedMetricKeys": [best], "selectedYAxisMetricKeys": [best],

@@ -138,6 +138,19 @@ def test_a_choice_counts_although_the_browser_still_has_the_address_before_the_l
     assert parameters(app)["methods"] == ["sn"]
 
 
+def test_an_address_waits_for_the_first_launch(tmp_path: Path) -> None:
+    source = Source(out=tmp_path, database=f"sqlite:///{tmp_path}/results.db")
+    app = opened(source, "Compare", methods="sn")
+    assert f"--out {tmp_path}" in app.code[0].value
+    for _ in range(2):
+        app.run()
+        assert app.title[0].value == "Compare"
+    told(tmp_path, Story(), seeds=1)
+    app.run()
+    assert app.multiselect(key="methods").value == ["sn"]
+    assert not app.toast
+
+
 def test_choices_go_along_to_pages_that_have_them(two: Source) -> None:
     app = chosen(opened(two, "Compare"), methods=["sn"], view="curves")
     chosen(app, page="Now")
@@ -165,6 +178,7 @@ def test_who_chose_no_update_follows_the_newest(sources: Sources) -> None:
         ("Now", {"study": "quick"}, "unknown study"),
         ("Compare", {"methods": ["sn", "nobody"]}, "unknown method 'nobody'"),
         ("Compare", {"settings": "Z"}, "unknown setting 'Z'"),
+        ("Compare", {"methods": ["sn", "sn", "none", "also"]}, "unknown method 'also'"),
         ("Compare", {"seeds": "77"}, "unknown seed '77'"),
         ("Compare", {"protocol": "fid-9k"}, "unknown protocol"),
         ("Compare", {"view": "curve"}, "'curves'"),
@@ -189,3 +203,4 @@ def test_what_the_address_names_in_vain_is_told_once(
         wrong = value if isinstance(value, str) else value[-1]
         assert wrong not in parameters(app).get(key, [])
     assert not app.run().toast
+    assert len(set(parameters(app).get("methods", []))) == len(parameters(app).get("methods", []))
