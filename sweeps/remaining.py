@@ -63,7 +63,9 @@ def _work(text: str) -> float:
 def _seconds_per_work(trials: pd.DataFrame) -> float:
     """Of the trials that completed; NaN where none has."""
     done = trials[trials["state"] == "completed"].drop_duplicates("digest")
-    work = sum(map(_work, done["config"]))
+    texts = done["config"].map(without_seed)
+    known = {text: _work(text) for text in texts.unique()}
+    work = sum(known[text] for text in texts)
     return float((done["train_s"] + done["evaluate_s"]).sum()) / work if work else math.nan
 
 

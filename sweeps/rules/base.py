@@ -15,6 +15,8 @@ from sweeps.rules.evidence import Contrast
 from sweeps.scores import ScoreTable
 from sweeps.statistics import FloatArray, setting_medians
 
+_MOST_NAMED = 4
+
 
 @dataclass(frozen=True, kw_only=True)
 class Rule(ABC):
@@ -105,6 +107,11 @@ def medians(table: ScoreTable, method: str, settings: tuple[str, ...]) -> FloatA
     """Median over seeds at each setting [S], best first, in the metric's units; diverged is infinite."""
     ordered = np.sort(setting_medians(table.pick_ordered(method, settings)))
     return ordered if table.lower_is_better else ordered[::-1]
+
+
+def among(settings: tuple[str, ...]) -> str:
+    """The settings that a best or worst one was looked for in, where they are few; many are not named."""
+    return f" of {', '.join(settings)}" if len(settings) <= _MOST_NAMED else ""
 
 
 def metric(table: ScoreTable) -> str:

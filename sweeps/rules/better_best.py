@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sweeps.rules.base import Rule, best, label, medians, metric, number, register, unit
+from sweeps.rules.base import Rule, among, best, label, medians, metric, number, register, unit
 from sweeps.rules.evidence import Contrast
 from sweeps.scores import ScoreTable
 
@@ -36,6 +36,6 @@ class BetterBest(Rule):
             label=f"best setting, {label(self.method)} minus {label(other)}",
             unit=unit(table),
             per_seed=ours - theirs,
-            reading=f"{metric(table)} in the best setting {found[self.method]} for {label(self.method)}, "
-            f"{found[other]} for {label(other)}",
+            reading=f"{metric(table)} in the best setting{among(self.settings)} {found[self.method]} for "
+            f"{label(self.method)}, {found[other]} for {label(other)}",
         )

@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 
-from sweeps.rules.base import Rule, label, medians, metric, number, register, spread, unit, worst
+import numpy as np
+
+from sweeps.rules.base import Rule, among, label, medians, metric, number, register, spread, unit, worst
 from sweeps.rules.evidence import Contrast
 from sweeps.scores import ScoreTable
+from sweeps.statistics import FloatArray
 
 
 @register("robustness")
@@ -41,7 +44,7 @@ class Robustness(Rule):
             label=f"spread over settings, {label(other)} minus {label(self.method)}",
             unit=unit(table),
             per_seed=spread(theirs) - spread(ours),
-            reading=f"{self._range(table, self.method)}, {self._range(table, other)}",
+            reading=f"{self._range(table, self.method, ours)}, {self._range(table, other, theirs)}",
         )
 
     def _worst(self, table: ScoreTable, other: str) -> Contrast:
@@ -51,10 +54,15 @@ class Robustness(Rule):
             label=f"worst setting, {label(self.method)} minus {label(other)}",
             unit=unit(table),
             per_seed=worst(ours) - worst(theirs),
-            reading=f"{metric(table)} in the worst setting {found[self.method]} for {label(self.method)}, "
-            f"{found[other]} for {label(other)}",
+            reading=f"{metric(table)} in the worst setting{among(self.settings)} {found[self.method]} for "
+            f"{label(self.method)}, {found[other]} for {label(other)}",
         )
 
-    def _range(self, table: ScoreTable, name: str) -> str:
-        found = medians(table, name, self.settings)
-        return f"{label(name)} {metric(table)} {number(found[0])} to {number(found[-1])}"
+    def _range(self, table: ScoreTable, name: str, scores: FloatArray) -> str:
+        """The spread that is compared, and the metric behind it, which has another scale and can seem to say the
+        contrary.
+        """
+        spreads, found = spread(scores), medians(table, name, self.settings)
+        known = spreads[np.isfinite(spreads)]
+        told = f" spreads by {np.median(known):.2g} in score" if len(known) else ""
+        return f"{label(name)}{told} ({metric(table)} {number(found[0])} to {number(found[-1])})"

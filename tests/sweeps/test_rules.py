@@ -35,6 +35,26 @@ def test_effects_equal_their_definitions() -> None:
     assert verdict(fails, {"fid": fid}).effect == pytest.approx((usual - fid.transform(raw[5])).mean())
 
 
+def test_a_spread_is_told_in_scores_which_are_compared_beside_the_metric_which_has_another_scale() -> None:
+    fid = world(5)["fid"]
+    claim = Claim(
+        name="x", source="", sentence="", rule="robustness",
+        contrast={"method": "sn", "smaller_spread_than": ("wgan-gp",)},
+    )  # fmt: skip
+    told = verdict(claim, {"fid": fid}).explanation
+    for name, words in (("sn", "SN"), ("wgan-gp", "WGAN-GP")):
+        typical = np.median(np.ptp(fid.pick(name), axis=0))
+        assert f"{words} spreads by {typical:.2g} in score (FID " in told
+
+
+def test_a_best_setting_of_few_names_them() -> None:
+    fid = world(5)["fid"]
+    claim = Claim(name="x", source="", sentence="", rule="better-best",
+                  contrast={"method": "sn", "others": ("wgan-gp",), "settings": ("A", "B")})  # fmt: skip
+    assert "in the best setting of A, B" in verdict(claim, {"fid": fid}).explanation
+    assert "in the best setting of" not in verdict("hinge-improves-sn", {"fid": fid}).explanation
+
+
 def test_rank_correlation_is_one_for_the_published_order_and_ignores_its_ties() -> None:
     found = verdict("table-2-order-fid", world(5, noise=1e-4))
     assert found.effect == pytest.approx(1.0)

@@ -171,12 +171,12 @@ def test_stored_views_fit_an_experiments_tags_and_sort_the_best_first() -> None:
         assert set(tags) == {"mlflow.sharedViewState.trials", "mlflow.sharedViewState.charts"}
         assert max(map(len, tags.values())) < 5000, "the shortest limit of MLflow's versions"
         table, charts = (json.loads(json.loads(text)["state"]) for text in tags.values())
-        assert (table["orderByKey"], table["orderByAsc"]) == (f"metrics.`{metric}_best`", ascending)
+        assert (table["orderByKey"], table["orderByAsc"]) == (f"metrics.`{metric}_final`", ascending)
         assert f"metrics.`{metric}_final`" in table["selectedColumns"]
         sections = {section["uuid"] for section in charts["compareRunSections"]}
         assert {chart["metricSectionId"] for chart in charts["compareRunCharts"]} == sections
         kinds = {chart["type"]: chart for chart in charts["compareRunCharts"]}
-        assert (kinds["PARALLEL"]["selectedMetrics"], kinds["IMAGE"]["step"]) == ([f"{metric}_best"], 800)
+        assert (kinds["PARALLEL"]["selectedMetrics"], kinds["IMAGE"]["step"]) == ([f"{metric}_final"], 800)
 
 
 def test_empty_frames_give_no_records() -> None:

@@ -240,9 +240,11 @@ def test_the_links_open_the_table_and_the_charts_in_a_browser(
 
     browser.goto(links["trials"])
     browser.get_by_text("4 matching runs").wait_for()
+    wanted = ["metrics.`fid_final`", "metrics.`fid_best`", "tags.`state`", "params.`method`", "params.`setting`"]
+    for name in wanted:
+        browser.locator(f".ag-header-cell[col-id='{name}']").wait_for()
     header = browser.locator(".ag-header-cell[col-id]")
     places = {cell.get_attribute("col-id"): cell.bounding_box()["x"] for cell in header.all()}
-    wanted = ["metrics.`fid_final`", "metrics.`fid_best`", "tags.`state`", "params.`method`", "params.`setting`"]
     assert wanted == sorted(wanted, key=places.__getitem__), "next to each other, in this order"
     judged = browser.locator(".ag-row [col-id='metrics.`fid_final`']").all_inner_texts()
     assert len(judged) == 4

@@ -74,12 +74,11 @@ def test_it_listens_on_this_machine_alone_and_ends_cleanly(sources: Sources) -> 
     assert [each.ip for each in listening if each.port == port] == ["127.0.0.1"]
 
 
-@pytest.mark.parametrize("pause_s", [0.5, 2.0])
-def test_a_stop_while_it_begins_is_clean(tmp_path: Path, pause_s: float) -> None:
+def test_a_stop_while_it_begins_is_clean(tmp_path: Path) -> None:
     """Importing takes seconds."""
     line = [sys.executable, "-m", "dashboards.app", "--out", str(tmp_path), "--port", str(free_port())]
     process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    time.sleep(pause_s)
+    time.sleep(1)
     process.send_signal(signal.SIGINT)
     told = process.communicate(timeout=60)[0]
     assert "Traceback" not in told
