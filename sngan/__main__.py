@@ -10,6 +10,7 @@ import click
 from sngan.commands.catalogs import check, list_catalogs
 from sngan.commands.data import floor, prepare
 from sngan.commands.trials import evaluate, show, train
+from sngan.commands.usage import tell_usage
 from sngan.errors import InputError, one_line
 
 UNFINISHED = 75  # the exit code of what was stopped and can be started again
@@ -39,8 +40,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         click.echo("stopped; the same command goes on from the last checkpoint", err=True)
         return UNFINISHED
     except click.ClickException as error:
-        error.show()
-        return error.exit_code
+        return tell_usage(error)
     except InputError as error:
         click.echo(f"error: {error}", err=True)
         return 2

@@ -70,14 +70,28 @@ def prepare_references(config: TrialConfig, options: RunOptions, progress: Progr
 def check_ready(config: TrialConfig, options: RunOptions) -> dict[str, str]:
     """`describe_inputs` for a machine that must not, or cannot, download: nothing is prepared, every byte is checked.
 
-    Raises InputError for what is missing or was altered.
+    Raises InputError for all that is missing or was altered, each in a line.
     """
+    problems = []
+    for check in (_check_data, _check_weights):
+        try:
+            check(config, options)
+        except InputError as error:
+            problems.append(str(error))
+    if problems:
+        raise InputError("\n".join(problems))
+    return describe_inputs(config, options)
+
+
+def _check_data(config: TrialConfig, options: RunOptions) -> None:
     dataset = find_dataset(config.dataset, options.cache_dir)
-    if (found := measured_digest(dataset)) != dataset.digest:
-        raise InputError(f"data set {config.dataset} was altered in {options.cache_dir}.\nDelete it there.")
+    if measured_digest(dataset) != dataset.digest:
+        raise InputError(f"data set {config.dataset} was altered in {options.cache_dir}. Delete it there.")
+
+
+def _check_weights(config: TrialConfig, options: RunOptions) -> None:
     if any(parse(name).extractor == "inception" for name in config.protocols):
         local_weights(options.inception_weights)
-    return {**describe_inputs(config, options), "dataset_digest": found}
 
 
 def open_training_set(config: TrialConfig, options: RunOptions) -> Dataset:

@@ -15,6 +15,7 @@ import pandas as pd
 from sngan.methods import METHODS, SETTINGS
 from sngan.metrics.protocols import parse
 from sngan.results import Evaluation, Outcome
+from sweeps.costs import work
 from sweeps.spaces import place_of
 from sweeps.study import PlannedTrial
 
@@ -311,12 +312,12 @@ def _counted(states: Iterable[str]) -> dict[str, int]:
 
 def _weights(trials: Sequence[PlannedTrial], expected: Mapping[str, float]) -> tuple[dict[str, float], bool]:
     """Cost of every trial, and whether it is in s. Unmeasured trials get the measured ones' cost per work."""
-    work = {trial.digest: float(trial.config.updates * (1 + trial.config.n_dis)) for trial in trials}
-    measured = {digest: expected[digest] for digest in work if expected.get(digest, 0.0) > 0}
+    works = {trial.digest: work(trial.config) for trial in trials}
+    measured = {digest: expected[digest] for digest in works if expected.get(digest, 0.0) > 0}
     if not measured:
-        return work, False
-    unit_s = sum(measured.values()) / sum(work[digest] for digest in measured)
-    return {digest: measured.get(digest, units * unit_s) for digest, units in work.items()}, True
+        return works, False
+    unit_s = sum(measured.values()) / sum(works[digest] for digest in measured)
+    return {digest: measured.get(digest, units * unit_s) for digest, units in works.items()}, True
 
 
 def _whole(value: Any) -> int:

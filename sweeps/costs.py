@@ -68,6 +68,11 @@ class _TrainingCost:
         return float(self.discriminator * discriminator + self.generator * generator)
 
 
+def work(config: TrialConfig) -> float:
+    """Updates of both networks: what a trial costs, in units of its own, as long as nothing like it was measured."""
+    return float(config.updates * (1 + config.n_dis))
+
+
 def estimate(trials: Sequence[PlannedTrial], measured: pd.DataFrame, *, device: str | None = None) -> CostEstimate:
     """Expected seconds of every trial, from ResultStore.expected_costs().
 
@@ -124,8 +129,7 @@ def in_order(trials: Sequence[PlannedTrial], estimated: CostEstimate) -> list[Pl
     known = all(value is not None for value in seconds)
 
     def cost(trial: PlannedTrial) -> float:
-        work = float(trial.config.updates * (1 + trial.config.n_dis))
-        return (estimated.seconds[trial.digest] or 0.0) if known else work
+        return (estimated.seconds[trial.digest] or 0.0) if known else work(trial.config)
 
     return sorted(trials, key=lambda trial: (trial.seed, -cost(trial)))
 

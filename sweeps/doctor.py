@@ -216,13 +216,12 @@ def _inputs(needs: Needs) -> Finding:
     try:
         found = check_ready(needs.config, needs.run)
     except InputError as error:
-        told, _, advice = str(error).partition("\n")
         measured = {parse(name).extractor for name in needs.config.protocols}
         if "inception" not in measured and is_made_at_first_use(needs.config.dataset, needs.run.cache_dir):
             told = f"{needs.config.dataset} is part of the environment; the first launch prepares it"
             return Finding(what="data and weights", state="good", told=told)
-        prepare = f"Where there is internet: {needs.prepare}"
-        return Finding(what="data and weights", state="bad", told=told, advice=f"{advice} {prepare}".strip())
+        advice = f"Where there is internet: {needs.prepare}"
+        return Finding(what="data and weights", state="bad", told=one_line(error), advice=advice)
     digests = ", ".join(value for key, value in found.items() if key.startswith("extractor"))
     told = f"{found['dataset']} {found['dataset_digest'][:12]}, {digests or 'nothing is measured'}"
     return Finding(what="data and weights", state="good", told=told)

@@ -2,7 +2,7 @@
 
 import io
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from rich.console import Console, Group, RenderableType
@@ -139,9 +139,23 @@ def status_view(board: Board, title: str, *, width: int) -> Group:
 
 
 def verdict_table(verdicts: Sequence[Verdict], *, width: int) -> Group:
-    """Claim, verdict, effect with its interval, adjusted p, seeds used (and needed to decide); below each, why: in a
-    sentence where nothing was measured.
+    """Claim, verdict, effect with its interval, adjusted p, seeds used (and needed to decide); below each, why. Those
+    that nothing was measured for stand together at the end.
     """
+    judged = [verdict for verdict in verdicts if not _awaits_results(verdict)]
+    waiting = [verdict.claim for verdict in verdicts if _awaits_results(verdict)]
+    told = f"Undecided for want of results: {', '.join(waiting)}." if waiting else ""
+    parts: list[RenderableType] = [Constrain(Text(told, style="dim"), min(width, _READABLE))] if told else []
+    return Group(*_judged_table(judged, width=width), *parts)
+
+
+def _awaits_results(verdict: Verdict) -> bool:
+    return verdict.verdict == "undecided" and not verdict.protocol
+
+
+def _judged_table(verdicts: Sequence[Verdict], *, width: int) -> Iterator[RenderableType]:
+    if not verdicts:
+        return
     rows = [("claim", "verdict", "effect [interval]", "adjusted p", "seeds (needed)")]
     rows += [
         (
@@ -156,17 +170,15 @@ def verdict_table(verdicts: Sequence[Verdict], *, width: int) -> Group:
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     claim, name, effect, p_value, seeds = rows[0]
     heads = f"{claim:{widths[0]}}  {name:{widths[1]}}  {effect:{widths[2]}}  {p_value:{widths[3]}}  {seeds}"
-    parts: list[RenderableType] = [Text(heads, style="bold", no_wrap=True, overflow="ellipsis")]
+    yield Text(heads, style="bold", no_wrap=True, overflow="ellipsis")
     for verdict, (claim, name, effect, p_value, seeds) in zip(verdicts, rows[1:], strict=True):
-        style = _VERDICT_MARKS[verdict.verdict][1]
-        named = (f"{name:{widths[1]}}", style)
+        named = (f"{name:{widths[1]}}", _VERDICT_MARKS[verdict.verdict][1])
         line = Text.assemble(f"{claim:{widths[0]}}  ", named, f"  {effect:{widths[2]}}  {p_value:{widths[3]}}  {seeds}")
         line.no_wrap, line.overflow = True, "ellipsis"
+        yield line
         level = f" ({level_text(verdict.level)} interval)" if verdict.level else ""
-        told = verdict.explanation if verdict.protocol else verdict.explanation.partition(". ")[0].rstrip(".") + "."
-        why = Padding(Text(told + level, style="dim"), (0, 0, 0, 4), expand=False)
-        parts += [line, Constrain(why, min(width, _READABLE))]
-    return Group(*parts)
+        why = Padding(Text(verdict.explanation + level, style="dim"), (0, 0, 0, 4), expand=False)
+        yield Constrain(why, min(width, _READABLE))
 
 
 def plain_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, title: str | None = None) -> Table:

@@ -9,7 +9,7 @@ import pandas as pd
 from sngan.config import TrialConfig
 from sngan.errors import InputError
 from sweeps.configs import without_seed
-from sweeps.costs import estimate
+from sweeps.costs import estimate, work
 from sweeps.study import PlannedTrial
 
 _SEED = 0
@@ -44,7 +44,7 @@ def remaining(trials: pd.DataFrame, measured: pd.DataFrame) -> Remaining:
     known = {text: planned for text in texts.unique() if (planned := _planned(text)) is not None}
     costs = estimate(list(known.values()), measured)
     rate = _seconds_per_work(trials)
-    each_s = {text: costs.seconds[planned.digest] or _work(text) * rate for text, planned in known.items()}
+    each_s = {text: costs.seconds[planned.digest] or work(planned.config) * rate for text, planned in known.items()}
     expected_s = texts.map(each_s).astype(float)
     left_s = expected_s * (1 - (waiting["last_update"] / waiting["updates"]).clip(0, 1))
     return Remaining(
@@ -55,18 +55,13 @@ def remaining(trials: pd.DataFrame, measured: pd.DataFrame) -> Remaining:
     )
 
 
-def _work(text: str) -> float:
-    config = json.loads(text)
-    return float(config["updates"] * (1 + config["n_dis"]))
-
-
 def _seconds_per_work(trials: pd.DataFrame) -> float:
     """Of the trials that completed; NaN where none has."""
     done = trials[trials["state"] == "completed"].drop_duplicates("digest")
     texts = done["config"].map(without_seed)
-    known = {text: _work(text) for text in texts.unique()}
-    work = sum(known[text] for text in texts)
-    return float((done["train_s"] + done["evaluate_s"]).sum()) / work if work else math.nan
+    works = texts.map({text: work(planned.config) for text in texts.unique() if (planned := _planned(text))})
+    total = float(works.astype(float).sum())
+    return float((done["train_s"] + done["evaluate_s"])[works.notna()].sum()) / total if total else math.nan
 
 
 def _planned(text: str) -> PlannedTrial | None:

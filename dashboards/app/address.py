@@ -5,7 +5,7 @@ word, and makes no steps in the browser's history; see DECISIONS.md 84.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -151,5 +151,4 @@ def tell_unknown(kind: str, asked: str, allowed: Sequence[str]) -> None:
 
 
 def _current() -> Parameters:
-    parameters: Mapping[str, str] = st.query_params
-    return {key: st.query_params.get_all(key) for key in parameters}
+    return {key: st.query_params.get_all(key) for key in st.query_params}

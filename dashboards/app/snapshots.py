@@ -18,7 +18,7 @@ from dashboards.figures import StudyFrames
 from sngan.errors import InputError, one_line
 from sweeps.board import STATES, Board
 from sweeps.claims import Verdict
-from sweeps.commands.options import database_url
+from sweeps.commands.options import place_words
 from sweeps.looks import Looks
 from sweeps.plugins import PLUGIN_MARK, use_with_kept
 from sweeps.provenance import hide_credentials
@@ -46,9 +46,7 @@ class Source:
     @property
     def options(self) -> list[str]:
         """What commands are told of this place, without a password."""
-        default = database_url(self.out)
-        database = [] if self.database == default else ["--database", hide_credentials(self.database)]
-        return [*(["--out", str(self.out)] if self.out != Path("runs").absolute() else []), *database]
+        return place_words(self.out, self.database)
 
 
 @dataclass(frozen=True, kw_only=True)

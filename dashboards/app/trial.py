@@ -3,6 +3,7 @@
 import json
 import shlex
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -13,6 +14,8 @@ from dashboards import provenance
 from dashboards.app import desk, now
 from dashboards.app.markup import plain
 from dashboards.app.snapshots import Snapshot
+from dashboards.figures import FIGURES, StudyFrames
+from dashboards.figures.frames import metric_label
 from dashboards.figures.rendering import data_uri, encode_png
 from dashboards.figures.sample_grids import open_grid
 from dashboards.figures.style import number
@@ -48,7 +51,10 @@ def choose(snapshot: Snapshot) -> desk.Drawing:
 
 def _show(snapshot: Snapshot, row: Mapping[str, Any]) -> None:
     frames, digest = snapshot.frames, str(row["digest"])
-    spent = [("Digest", digest), ("State", row["state"]), ("Updates", f"{row['last_update']:,} of {row['updates']:,}"),
+    state, value = str(row["state"]), snapshot.values.get(digest)
+    score = "–" if value is None or state == "diverged" else number(value)
+    spent = [("Digest", digest), ("State", state), (metric_label(frames.headline.metric), score),
+             ("Updates", f"{row['last_update']:,} of {row['updates']:,}"),
              ("Training", duration(_known(row["train_s"]))), ("Measuring", duration(_known(row["evaluate_s"]))),
              ("Attempts", row["num_attempts"])]  # fmt: skip
     desk.shown("numbers.html", numbers=[(name, str(value)) for name, value in spent])
@@ -57,8 +63,7 @@ def _show(snapshot: Snapshot, row: Mapping[str, Any]) -> None:
     if row["error"]:
         st.error("The last attempt that failed said:")
         st.code(str(row["error"]), language=None, wrap_lines=True)
-    one = desk.part(frames, [str(row["method"])], [str(row["setting"])], [int(row["seed"])], frames.preset.headline)
-    desk.figure("learning-curves", one)
+    _curve(desk.part(frames, [str(row["method"])], [str(row["setting"])], [int(row["seed"])], frames.preset.headline))
     _scores(snapshot, digest)
     _grids(snapshot, digest)
     _attempts(snapshot, digest)
@@ -77,6 +82,18 @@ def _show(snapshot: Snapshot, row: Mapping[str, Any]) -> None:
     st.code(command(snapshot, row), language=None, wrap_lines=True)
 
 
+def _curve(frames: StudyFrames) -> None:
+    """The figure of all methods, told for one run."""
+    figure = replace(
+        FIGURES["learning-curves"],
+        question="How did its score develop?",
+        reading="A line that turns back belongs to a training that loses what it had.",
+        marks="✕: the last score before it diverged.",
+    )
+    st.header("Learning curve", anchor="learning-curves")
+    desk.draw(figure, figure.prepare(frames), name=f"{frames.name}-learning-curves")
+
+
 def _known(value: Any) -> float | None:
     return None if pd.isna(value) else float(value)
 
@@ -91,7 +108,7 @@ def _scores(snapshot: Snapshot, digest: str) -> None:
     names = [str(name) for name in wide.columns]
     desk.shown(
         "plain_table.html",
-        heading=["update", *(f"{parse(short_name(name)).metric.upper()}" for name in names)],
+        columns=[("update", "name"), *((metric_label(parse(short_name(name)).metric), "number") for name in names)],
         rows=[[f"{update:,}", *(number(value) for value in values)]
               for update, *values in wide.itertuples(name=None)],
         caption=", ".join(names),
@@ -128,8 +145,8 @@ def _attempts(snapshot: Snapshot, digest: str) -> None:
          "" if pd.isna(row["end"]) else f"{row['end']:%Y-%m-%d %H:%M:%S}", now.last_lines(row["error"], 1)]
         for row in attempts.to_dict("records")
     ]  # fmt: skip
-    heading = ["host", "device", "start (UTC)", "end (UTC)", "error"]
-    desk.shown("plain_table.html", heading=heading, rows=rows, caption="")
+    columns = [(name, "name") for name in ("host", "device", "start (UTC)", "end (UTC)")]
+    desk.shown("plain_table.html", columns=[*columns, ("error", "words")], rows=rows, caption="")
     for place, error in enumerate(attempts["error"], start=1):
         if error:
             with st.expander(f"What attempt {place} said at its end"):
@@ -157,7 +174,7 @@ def _files(snapshot: Snapshot, digest: str) -> None:
     if files:
         st.header("Checkpoints", anchor="checkpoints")
         rows = [[str(file), f"{file.stat().st_size / 1e6:.1f} MB"] for file in files if file.exists()]
-        desk.shown("plain_table.html", heading=["file", "size"], rows=rows, caption="")
+        desk.shown("plain_table.html", columns=[("file", "name"), ("size", "number")], rows=rows, caption="")
 
 
 def _mlflow(snapshot: Snapshot, digest: str) -> None:

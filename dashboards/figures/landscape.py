@@ -59,7 +59,7 @@ class Landscape(Figure[LandscapeData]):
         if not has_results(table):
             return LandscapeData(absent="No trial has a result under the headline protocol yet.")
         shares = pd.DataFrame(_shares(table, tuple(grid), self.level))
-        told = [f"{method_label(name)} {_part(*part)}" for name, *part in records(shares, *_SHARES)]
+        told = [f"{method_label(name)} {_part(*part) or 'not known yet'}" for name, *part in records(shares, *_SHARES)]
         label = metric_label(table.metric)
         return LandscapeData(
             seeds=f"{seeds_sentence(table)} A method works where its score ({table.transform.text}) is above "
@@ -122,7 +122,7 @@ def _cells(
             median = float(medians[m, s])
             fill = fill_of(median, medians, lower_is_better=table.lower_is_better)
             yield {
-                "method": method, "panel": f"{method_label(method)}: works at {_part(*part)}",
+                "method": method, "panel": f"{method_label(method)}: {_headline(*part)}",
                 "alpha": setting.alpha, "beta1": setting.beta1, "beta2": setting.beta2, "n_dis": setting.n_dis,
                 "row": _row(setting),
                 "median": median, "works": bool(scores[m, s] > level),
@@ -152,10 +152,15 @@ def _shares(table: ScoreTable, settings: tuple[str, ...], level: float) -> Itera
             yield {"method": method, "share": np.nan, "low": np.nan, "high": np.nan}
 
 
+def _headline(share: float, low: float, high: float) -> str:
+    part = _part(share, low, high)
+    return f"works at {part}" if part else "settings are missing"
+
+
 def _part(share: float, low: float, high: float) -> str:
-    """A part of the grid in words, with the range over seeds where they differ."""
+    """A part of the grid in words, with the range over seeds where they differ; "" while no seed has all settings."""
     if np.isnan(share):
-        return "an unknown part"
+        return ""
     return f"{100 * share:.0f} %" + (f" ({100 * low:.0f} to {100 * high:.0f} %)" if low < high else "")
 
 

@@ -1,6 +1,7 @@
 """What a table is: cells for readers, and the numbers behind them for programs."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from dashboards.figures.style import number
@@ -62,8 +63,15 @@ def run_marks(num_diverged: int, num_missing: int) -> str:
     return f" †{num_diverged}" * bool(num_diverged) + f" ‡{num_missing}" * bool(num_missing)
 
 
-MARKS_NOTE = "†n: n seeds diverged and count as the worst. ‡n: n seeds are missing and count nowhere."
-QUARTILES_NOTE = (
-    "In brackets the runs at a quarter and at three quarters of the order of seeds; with up to four seeds these are "
-    "the lowest and the highest."
-)
+_SIGNS = {
+    " (": "In brackets the runs at a quarter and at three quarters of the order of seeds; with up to four seeds these "
+    "are the lowest and the highest.",
+    "†": "†n: n seeds diverged and count as the worst.",
+    "‡": "‡n: n seeds are missing and count nowhere.",
+}
+
+
+def sign_notes(cells: Iterable[Cell]) -> list[str]:
+    """What the signs of `range_text` and `run_marks` mean, of those that are there."""
+    texts = [cell.text for cell in cells]
+    return [meaning for sign, meaning in _SIGNS.items() if any(sign in text for text in texts)]

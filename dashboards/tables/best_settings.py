@@ -8,7 +8,7 @@ from dashboards.best_setting import BestSetting, best_setting_of
 from dashboards.figures import StudyFrames
 from dashboards.figures.frames import metric_label
 from dashboards.figures.style import method_label
-from dashboards.tables.base import MARKS_NOTE, QUARTILES_NOTE, Cell, Column, Table, range_text, run_marks
+from dashboards.tables.base import Cell, Column, Table, range_text, run_marks, sign_notes
 from dashboards.tables.searched import SEARCH_NOTE, compared
 from sweeps.published import NOT_FOUND, REAL_IMAGES, Comparison, PublishedScore, comparison, published
 from sweeps.scores import ScoreTable
@@ -19,6 +19,8 @@ _FIELDS = (
     "architecture", "comparable", "reason", "source",
 )  # fmt: skip
 
+_OURS = 2  # the column of what was measured here
+
 
 def best_settings_table(frames: StudyFrames) -> Table:
     """Best first. For readers the published number that is most alike, for programs all of them."""
@@ -27,6 +29,7 @@ def best_settings_table(frames: StudyFrames) -> Table:
     found = sorted((best_setting_of(table, method) for method in table.methods), key=lambda best: _order(best, table))
     real = _real_images(frames)
     pairs = [(best, _beside(best, frames)) for best in (*found, *([real] if real else []))]
+    rows = tuple(_row(best, scores) for best, scores in pairs)
     return Table(
         name="best-settings",
         study=frames.name,
@@ -36,8 +39,7 @@ def best_settings_table(frames: StudyFrames) -> Table:
         notes=(
             *[SEARCH_NOTE] * (frames.preset.search is not None),
             "The best setting is chosen on the runs that it is judged by, which flatters all of them alike.",
-            QUARTILES_NOTE,
-            MARKS_NOTE,
+            *sign_notes(row[_OURS] for row in rows),
             *_caution(frames, any(scores for _, scores in pairs)),
             *filter(None, [frames.preset.caveat]),
         ),
@@ -45,7 +47,7 @@ def best_settings_table(frames: StudyFrames) -> Table:
             Column("Method", "name"), Column("Setting", "name"), Column(f"{metric} here"), Column("Published"),
             *(Column(heading, "words") for heading in ("Published protocol", "Like for like?", "Source")),
         ),
-        rows=tuple(_row(best, scores) for best, scores in pairs),
+        rows=rows,
         fields=_FIELDS,
         records=tuple(record for best, scores in pairs for record in _records(best, scores, table)),
     )  # fmt: skip

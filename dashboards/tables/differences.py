@@ -20,8 +20,10 @@ _NOTES = (
     "Difference of mean scores over settings and seeds; above 0 the method is better than the reference. Both have the "
     "same seeds, which are resampled together: what a seed does to both alike cancels.",
     "Probability that a run of the method scores above one of the reference at the same setting; ties count 1/2.",
+)
+_INTERVALS = (
     "In brackets 95 % intervals over seeds (bootstrap), each for itself: they are not corrected for their number, as "
-    "verdicts are.",
+    "verdicts are."
 )
 _FIELDS = ("method", "label", "reference", "protocol", "difference", "difference_low", "difference_high",
            "improvement", "improvement_low", "improvement_high", "num_pairs")  # fmt: skip
@@ -37,7 +39,11 @@ def differences_table(frames: StudyFrames, reference: str) -> Table:
         title=f"Differences to {method_label(reference)}",
         caption=f"Scores ({table.transform.text}) against those of {method_label(reference)}: "
         f"{metric_label(table.metric)} at the last update under {table.protocol}.",
-        notes=(*[SEARCH_NOTE] * (frames.preset.search is not None), *_NOTES),
+        notes=(
+            *[SEARCH_NOTE] * (frames.preset.search is not None),
+            *_NOTES,
+            *[_INTERVALS] * any(gap.low is not None or better.low is not None for _, gap, better in found),
+        ),
         columns=(Column("Method", "name"), Column("Difference"), Column("P(better)"), Column("Pairs of runs")),
         rows=tuple(
             (Cell(method_label(name)), Cell(signed_text(gap)), Cell(estimate_text(better)), Cell(f"{gap.num_runs:,}"))

@@ -7,7 +7,7 @@ import numpy as np
 from dashboards.figures import StudyFrames
 from dashboards.figures.frames import metric_label
 from dashboards.figures.style import method_label, number
-from dashboards.tables.base import MARKS_NOTE, QUARTILES_NOTE, Cell, Column, Table, range_text, run_marks
+from dashboards.tables.base import Cell, Column, Table, range_text, run_marks, sign_notes
 from dashboards.tables.searched import SEARCH_NOTE, compared
 from sweeps.scores import ScoreTable
 from sweeps.statistics import setting_medians, setting_quartiles
@@ -23,6 +23,7 @@ def scores_table(frames: StudyFrames) -> Table:
     table = compared(frames)
     metric, better = metric_label(table.metric), "lower" if table.lower_is_better else "higher"
     real = "" if table.floor is None else f" Real images have {number(table.floor)}."
+    rows = tuple(_rows(table))
     over = "one seed" if len(table.seeds) == 1 else f"median over {len(table.seeds)} seeds"
     return Table(
         name="scores",
@@ -32,12 +33,11 @@ def scores_table(frames: StudyFrames) -> Table:
         f"is better, the best of every setting in bold.{real}",
         notes=(
             *[SEARCH_NOTE] * (frames.preset.search is not None),
-            QUARTILES_NOTE,
-            MARKS_NOTE,
+            *sign_notes(cell for row in rows for cell in row[1:]),
             *filter(None, [frames.preset.caveat]),
         ),
         columns=(Column("Method", "name"), *map(Column, table.settings)),
-        rows=tuple(_rows(table)),
+        rows=rows,
         fields=_FIELDS,
         records=tuple(_records(table)),
     )

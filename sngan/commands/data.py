@@ -34,7 +34,8 @@ def prepare(source: Path, image_size: int | None, cache_dir: Path, data_dir: Pat
         dataset = open_with_bar(str(source), cache_dir, data_dir)
     elif image_size is None:
         if not source.exists():
-            raise unknown("data set", source, DATASETS)
+            named = len(source.parts) == 1
+            raise unknown("data set", source, DATASETS) if named else InputError(f"{source} does not exist.")
         raise InputError(f"how large shall the images of {source} become? For example: --image-size 32")
     else:
         with bar(str(source)) as progress:

@@ -7,14 +7,15 @@ from pathlib import Path
 import click
 
 from sweeps.board import Board
-from sweeps.commands.options import Place
+from sweeps.commands.options import Place, place_words
 from sweeps.engine import last_line
 from sweeps.progress_tables import show, status_view, verdict_table, view_width
 from sweeps.provenance import hide_credentials
+from sweeps.remaining import remaining
 from sweeps.signals import UNFINISHED
 from sweeps.store import ResultStore
 from sweeps.sweep import Ending, Sweep
-from sweeps.wording import counted
+from sweeps.wording import counted, duration
 
 FAILED = 1
 _SHOWN_FAILURES = 10
@@ -37,6 +38,8 @@ def tell_ending(ending: Ending) -> int:
         click.echo(ending.why)
     if ending.report is not None:
         click.echo(f"Report: {_short(ending.report)}")
+        app = ["python", "-m", "dashboards.app", *place_words(sweep.out, sweep.database)]
+        click.echo(f"App: {shlex.join(app)}")
     if ending.mlflow is not None:
         click.echo(f"MLflow: {ending.mlflow}")
     if ending.failed:
@@ -79,13 +82,15 @@ def _tell_failures(ending: Ending, sweep: Sweep) -> None:
 
 def show_status(store: ResultStore, place: Place) -> None:
     """Print states, scores and verdicts of a stored study."""
-    board = Board.of_store(
-        store.trials(*place.key), store.newest_values(*place.key, place.preset.headline), place.preset.headline
-    )
+    trials = store.trials(*place.key)
+    board = Board.of_store(trials, store.newest_values(*place.key, place.preset.headline), place.preset.headline)
     show(status_view(board, " ".join(place.key), width=view_width()))
     at_work = store.at_work(*place.key)
     if at_work or board.num_done < board.num_trials:
         click.echo(f"\nat work: {'; '.join(at_work) or 'no launch'}")
+    left_s = remaining(trials, store.expected_costs()).wall_s if at_work else None
+    if left_s:
+        click.echo(f"left: about {duration(left_s)}")
     verdicts = store.verdicts(*place.key)
     if verdicts:
         click.echo()

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from sngan.commands.usage import tell_usage
 from sngan.errors import InputError, one_line, unknown
 from sweeps.commands.options import debug_option
 from sweeps.commands.readiness import doctor, prepare
@@ -103,8 +104,7 @@ def run_command(command: click.Command, program: str, arguments: Sequence[str]) 
         click.echo(f"error: {error}", err=True)
         return USAGE
     except click.ClickException as error:
-        error.show()
-        return error.exit_code
+        return tell_usage(error)
     except click.Abort as error:  # click's word for a KeyboardInterrupt
         raise KeyboardInterrupt from error
     except Exception as error:

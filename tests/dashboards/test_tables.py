@@ -15,6 +15,7 @@ from dashboards.best_setting import best_setting_of
 from dashboards.figures import StudyFrames
 from dashboards.summary import summarize
 from dashboards.tables import FORMATS, Table, paper_tables, write_table
+from dashboards.tables.differences import differences_table
 from sweeps.published import ALL_SETTINGS, REAL_IMAGES, published, table_2
 from sweeps.records import StudyRecords
 from sweeps.reporting import judge_study
@@ -91,6 +92,21 @@ def test_diverged_and_missing_runs_are_marked(tables: dict[str, Table], unfinish
     assert any(text.endswith("‡1") for text in texts)
     assert texts.count("missing") == unfinished.frames().headline.missing.all(axis=-1).sum() > 0
     assert "\\textdagger{}1" in FORMATS["tex"](tables["scores"])
+
+
+def test_only_signs_that_are_there_are_explained(full: Sweep, unfinished: Sweep) -> None:
+    for sweep, seeds, setting in ((full, 2, "F"), (unfinished, 2, "A"), (full, 1, "A")):
+        told = sweep.frames()
+        records = told.records.part(told.methods, [setting], range(seeds))
+        part = StudyFrames(records=records, storage_dir=told.storage_dir)
+        for name in ("scores", "best-settings"):
+            (table,) = (each for each in paper_tables(part, summarize(part.headline), ()) if each.name == name)
+            cells = " ".join(row[1 if name == "scores" else 2].text for row in table.rows)
+            notes = " ".join(table.notes)
+            for sign, meaning in ((" (", "In brackets the runs"), ("†", "†n"), ("‡", "‡n")):
+                assert (sign in cells) == (meaning in notes), (name, seeds, setting, sign)
+        gaps = differences_table(part, "sn")
+        assert ("[" in " ".join(cell.text for row in gaps.rows for cell in row)) == ("In brackets" in gaps.notes[-1])
 
 
 def test_summary_has_every_aggregate_with_its_interval(tables: dict[str, Table], frames: StudyFrames) -> None:

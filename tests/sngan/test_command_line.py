@@ -189,10 +189,14 @@ def test_ctrl_c_says_that_the_command_goes_on(tmp_path: Path) -> None:
         (("train", "--set", "n_dsi=3"), "Did you mean 'n_dis'?"),
         (("train", "--set", "batch_size"), "KEY=VALUE"),
         (("train", "--updates", "-3"), "config.updates is -3"),
+        (("train", "--updates", "many"), "'many' is not a valid int"),
+        (("train", "--updtes", "3"), "--updates"),
+        (("trian",), "'trian'"),
         (("train", "--dataset", "digit"), "Did you mean 'digits'?"),
         (("show", "/nowhere/state.pt"), "cannot read the checkpoint"),
         (("prepare", "/nowhere", "--image-size", "8"), "/nowhere"),
         (("prepare", "/tmp"), "how large shall the images of /tmp become?"),
+        (("prepare", "/nowhere"), "/nowhere does not exist."),
         (("prepare", "imagnet"), "unknown data set 'imagnet'. Did you mean 'imagenet'?"),
         (("prepare", "stl10", "--image-size", "32"), "--image-size is for your own images; stl10 has 48."),
         (("prepare", "stl10", "--data-dir", "/nowhere"), "the data folder /nowhere is not a folder"),
@@ -208,5 +212,6 @@ def test_mistakes_are_told_in_two_lines(arguments: tuple[str, ...], expected: st
     done = sngan(*arguments, *cache)
     assert done.returncode != 0
     assert expected in done.stderr
+    assert done.stderr.startswith("error: ")
     assert "Traceback" not in done.stderr
     assert len(done.stderr.strip().splitlines()) <= 2

@@ -19,10 +19,11 @@ def line_of(run: Callable[[Sequence[str]], int], captured: pytest.CaptureFixture
 
 
 def assert_told(answer: tuple[int, str, str], *parts: str) -> None:
-    """A mistake is told on standard error, in a few lines that name what they must, and never as a traceback."""
+    """A mistake is told on standard error, in one or two lines that name what they must, and never as a traceback."""
     code, out, err = answer
     assert code not in (0, 75)
     assert "Traceback" not in out + err
-    assert len(err.strip().splitlines()) <= 4
+    assert err.startswith("error: ")
+    assert len(err.strip().splitlines()) <= 2
     for part in parts:
         assert part in err

@@ -1,6 +1,7 @@
 """What a study would miss on a machine: each look says what is there, and finds what was broken for it."""
 
 import dataclasses
+import re
 import subprocess
 import sys
 from collections import namedtuple
@@ -117,6 +118,8 @@ def test_weights_are_never_downloaded(needs: Needs, monkeypatch: pytest.MonkeyPa
     found = looked(dataclasses.replace(needs, config=config), "data and weights")
     assert found.state == "bad"
     assert "Inception weights are not on this machine" in found.told
+    both = dataclasses.replace(needs, config=config.replace(dataset="cifar10"))
+    assert re.search("cifar10 is not prepared.*Inception weights are not", looked(both, "data and weights").told)
 
 
 def test_a_database_on_a_network_file_system_is_refused(

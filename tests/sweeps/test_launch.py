@@ -50,6 +50,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory, cache_dir: Path, small_repor
         (["robustness", "--settings", "A,G"], ["'G'", "A, B, C, D, E, F"]),
         (["robustness", "--seeds", "0"], ["--seeds is 0", "1 to 10000"]),
         (["robustness", "--seeds", "-3"], ["--seeds is -3"]),
+        (["robustness", "--seeds", "abc"], ["--seeds", "'abc'", "python -m sweeps.launch robustness --help"]),
         (["robustness", "--set", "config.update=3"], ["'update'", "Did you mean 'updates'"]),
         (["robustness", "--set", "config.updates=-3"], ["config.updates is -3"]),
         (["robustness", "--set", "config.updates=many"], ["config.updates", "'many'"]),
@@ -125,7 +126,7 @@ def test_a_launch_runs_the_plan_and_says_where_the_report_is(line: Line, tmp_pat
     page = out / "reports" / f"robustness-{LABEL}" / "index.html"
     assert code == 0
     assert "2 of 2 trials to run" in told
-    assert f"Report: {page}" in told
+    assert f"Report: {page}\nApp: python -m dashboards.app --out {out}\n" in told
     assert "Digits are not CIFAR-10" in told
     assert page.is_file()
     with open_store(database_url(out), create=False) as store:

@@ -10,9 +10,11 @@ from dashboards.app import snapshots as snapshots_module
 from dashboards.app.snapshots import Library, Source
 from sngan.errors import InputError
 from sngan.results import Outcome
+from sweeps.commands.line import run
 from sweeps.store import open_store
+from sweeps.wording import duration
 from tests.dashboards.app.conftest import Sources
-from tests.dashboards.app.stores import STORES, start, told
+from tests.dashboards.app.stores import LAUNCH, STORES, start, told
 from tests.dashboards.synthetic import Story
 
 SOON_S = 20.0
@@ -43,6 +45,18 @@ def test_a_snapshot_is_read_once_for_all_readers(sources: Sources) -> None:
         reader.join()
     assert len(found) == 8
     assert len({id(snapshot) for snapshot in found}) == 1
+
+
+def test_the_terminal_tells_the_same_time_that_is_left(sources: Sources, capsys: pytest.CaptureFixture[str]) -> None:
+    source = sources("running")
+    shelf = Library(source)
+    ((listed,), _) = shelf.studies()
+    left_s = shelf.snapshot(listed.key)[0].remaining.wall_s
+    assert left_s is not None
+    assert left_s > 0
+    assert run(["status", listed.study, "--preset", listed.preset, "--out", str(source.out)]) == 0
+    told = capsys.readouterr().out
+    assert f"at work: {LAUNCH}\nleft: about {duration(left_s)}\n" in told
 
 
 def test_news_of_the_store_makes_a_new_snapshot(tmp_path: Path) -> None:
