@@ -139,18 +139,18 @@ def status_view(board: Board, title: str, *, width: int) -> Group:
 
 
 def verdict_table(verdicts: Sequence[Verdict], *, width: int) -> Group:
-    """Claim, verdict, effect with its interval, adjusted p, seeds used (and needed to decide); below each, why. Those
-    that nothing was measured for stand together at the end.
+    """Claim, verdict, effect with its interval, adjusted p, seeds used (and needed to decide); below each, why. Claims
+    that lack results stand together at the end.
     """
     judged = [verdict for verdict in verdicts if not _awaits_results(verdict)]
     waiting = [verdict.claim for verdict in verdicts if _awaits_results(verdict)]
-    told = f"Undecided for want of results: {', '.join(waiting)}." if waiting else ""
-    parts: list[RenderableType] = [Constrain(Text(told, style="dim"), min(width, _READABLE))] if told else []
-    return Group(*_judged_table(judged, width=width), *parts)
+    told = Text(f"Undecided, for want of results that the report names: {', '.join(waiting)}.", style="dim")
+    last = [Constrain(told, min(width, _READABLE))] if waiting else []
+    return Group(*_judged_table(judged, width=width), *last)
 
 
 def _awaits_results(verdict: Verdict) -> bool:
-    return verdict.verdict == "undecided" and not verdict.protocol
+    return verdict.verdict == "undecided" and verdict.effect is None and verdict.num_seeds == 0
 
 
 def _judged_table(verdicts: Sequence[Verdict], *, width: int) -> Iterator[RenderableType]:

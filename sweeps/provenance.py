@@ -148,3 +148,8 @@ def command_line(arguments: Sequence[str], program: str = "sweeps.launch") -> li
         elif place and arguments[place - 1] == NOTIFY:
             shown[place] = HIDDEN
     return ["python", "-m", program, *shown]
+
+
+def out_words(out: Path) -> list[str]:
+    """The option that names a folder of results (absolute) to a command; none for the one that it takes unless told."""
+    return [] if out == Path("runs").absolute() else ["--out", str(out)]

@@ -14,7 +14,7 @@ from sngan.errors import InputError, unknown
 from sngan.places import default_cache_dir
 from sngan.results import RunOptions
 from sweeps.plugins import PLUGIN_MARK, plugins_folder, use_with_kept
-from sweeps.provenance import NOTIFY, hide_credentials
+from sweeps.provenance import NOTIFY, hide_credentials, out_words
 from sweeps.store import ResultStore, open_store
 from sweeps.study import STUDIES, Preset, Study
 from sweeps.variation import is_shortened, launched_changes, parse_overrides, vary
@@ -208,11 +208,8 @@ def database_url(out: Path) -> str:
 
 
 def place_words(out: Path, database: str) -> list[str]:
-    """The options that name a place to a command, without a password; none for what it takes unless told. out :
-    absolute.
-    """
-    folder = ["--out", str(out)] if out != Path("runs").absolute() else []
-    return [*folder, *(["--database", hide_credentials(database)] if database != database_url(out) else [])]
+    """The options that name a place to a command, without a password; none for what it takes unless told."""
+    return [*out_words(out), *(["--database", hide_credentials(database)] if database != database_url(out) else [])]
 
 
 def split_names(text: str | None, what: str) -> list[str] | None:

@@ -10,7 +10,7 @@ from click.core import ParameterSource
 from sngan.errors import InputError
 from sweeps import tracking
 from sweeps.commands.options import debug_option, not_empty, out_option
-from sweeps.provenance import hide_credentials
+from sweeps.provenance import hide_credentials, out_words
 from sweeps.serving import check_listen, is_loopback, page_of, serve_from_now_on
 from sweeps.study import STUDIES
 
@@ -37,8 +37,9 @@ def ui(context: click.Context, studies: tuple[str, ...], out: Path, mlflow: str 
     names = [STUDIES[study].name for study in studies]
     if mlflow:
         tracking.check_uri(mlflow)
-    uri = mlflow or tracking.default_uri(out.expanduser().absolute())
-    sync = ["--out", str(out)] if mlflow is None else ["--out", str(out), "--mlflow", hide_credentials(mlflow)]
+    folder = out.expanduser().absolute()
+    uri = mlflow or tracking.default_uri(folder)
+    sync = [*out_words(folder), *(["--mlflow", hide_credentials(mlflow)] if mlflow else [])]
     if tracking.is_server(uri):
         _refuse_listening(context, uri)
         click.echo("\n".join(_lines(_held(uri, names, sync), tracking.server_page(uri))))

@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 from sngan.errors import InputError, one_line
 from sngan.results import Evaluation, Outcome
 from sweeps.engine_interface import Attempt
-from sweeps.provenance import hide_credentials
+from sweeps.provenance import hide_credentials, out_words
 from sweeps.store import ResultStore
 from sweeps.study import PlannedTrial, Study
 from sweeps.tracking.agreement import Agreement
@@ -178,7 +178,7 @@ class Mirror:
         """A command of sweeps.launch about this MLflow."""
         place = self.source.storage_dir
         elsewhere = () if self.uri == default_uri(place) else ("--mlflow", self.shown_uri)
-        return shlex.join(["python", "-m", "sweeps.launch", *words, "--out", str(place), *elsewhere])
+        return shlex.join(["python", "-m", "sweeps.launch", *words, *out_words(place), *elsewhere])
 
     def _reason(self, error: Exception) -> str:
         return hide_credentials(one_line(error)).rstrip(".")

@@ -288,7 +288,8 @@ def test_status_and_verdicts_as_text(capsys: pytest.CaptureFixture[str]) -> None
         Verdict(claim="is-cheap", verdict="supported", effect=1.5, num_seeds=5, explanation="Yes."),
         Verdict(claim="unknown", verdict="contradicted", num_seeds=0, explanation="No."),
         Verdict(claim="to-come", verdict="undecided", num_seeds=0, explanation="No result yet for sn. Of FID."),
-        Verdict(claim="later", verdict="undecided", num_seeds=0, explanation="No result yet for wgan-gp."),
+        Verdict(claim="later", verdict="undecided", num_seeds=0, protocol=FID,
+                explanation="No result yet for wgan-gp."),
     ]  # fmt: skip
     for width in (80, 120):
         text = as_text(verdict_table(verdicts, width=width), width)
@@ -298,9 +299,11 @@ def test_status_and_verdicts_as_text(capsys: pytest.CaptureFixture[str]) -> None
         )
         assert re.search(r"is-cheap +✓ supported +1\.5 +— +5", text)
         assert re.search(r"unknown +✗ contradicted +— +— +0", text)
-        assert text.rstrip().endswith("Undecided for want of results: to-come, later."), "told together"
+        assert text.rstrip().endswith("Undecided, for want of results that the report names: to-come, later."), (
+            "told together"
+        )
     waiting = as_text(verdict_table(verdicts[-1:], width=80), 80)
-    assert waiting.rstrip() == "Undecided for want of results: later.", "no heads above nothing"
+    assert waiting.rstrip() == "Undecided, for want of results that the report names: later.", "no heads above nothing"
     assert effect_text(verdicts[1]) == "1.5"
     show(plain_table(("name", "count"), [("sn", 12), ("[bold]x", 3)], title="Methods"))
     printed = capsys.readouterr().out
