@@ -115,6 +115,8 @@ def _failures(snapshot: Snapshot) -> None:
         for row in failed.head(_SHOWN_FAILURES).itertuples():
             with st.expander(plain(f"{row.method} {row.setting} seed {row.seed}: {last_lines(str(row.error), 1)}")):
                 st.code(last_lines(str(row.error), 20), language=None, wrap_lines=True)
+        if len(failed) > _SHOWN_FAILURES:
+            st.caption(f"These are the first {_SHOWN_FAILURES}; the data below has all of them.")
         desk.download("failed", failed[["method", "setting", "seed", "digest", "num_attempts", "error"]])
     if len(retried):
         st.caption(f"{counted(len(retried), 'trial')} needed more than one attempt; the page Trial tells of each.")
