@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import torch
 from sngan.config import TrialConfig
 from sngan.errors import InputError
 from sngan.results import Evaluation, Outcome, Report, RunOptions
-from sweeps.engine import Attempt, EngineOptions
+from sweeps.engine import Attempt, EngineOptions, run
 from sweeps.study import PlannedTrial
 
 
@@ -57,6 +57,14 @@ class Recorder:
             if name == "evaluation"
             for score in details.scores
         }
+
+
+class Full(Recorder):
+    """A listener whose disk is full."""
+
+    def on_evaluation(self, trial: Any, evaluation: Evaluation) -> None:
+        super().on_evaluation(trial, evaluation)
+        raise InputError("database or disk is full")
 
 
 def planned(config: TrialConfig, num_seeds: int) -> list[PlannedTrial]:
@@ -140,3 +148,25 @@ def endless(config: TrialConfig, options: RunOptions, report: Report) -> Outcome
     report(evaluation(1))
     time.sleep(3600)
     return outcome("completed", config.updates)
+
+
+class Later:
+    """Two further batches, and what was known to have ended when each was asked for."""
+
+    def __init__(self, trials: list[PlannedTrial], recorder: Recorder) -> None:
+        self.trials, self.recorder = trials, recorder
+        self.ended: list[set[int]] = []
+
+    def __iter__(self) -> Iterator[list[PlannedTrial]]:
+        for batch in (self.trials[2:3], [], self.trials[3:]):
+            self.ended.append({seed for name, seed, _ in self.recorder.events if name == "finish"})
+            yield batch
+
+
+def assert_in_batches(folder: Path, **changes: Any) -> None:
+    """An engine asks for further batches when the one before has ended. changes : of its options."""
+    trials, recorder = planned(TrialConfig(updates=2), 9)[4:], Recorder()
+    later = Later(trials, recorder)
+    result = run(trials[:2], engine_options(folder, **changes), recorder, troubled, then=later)
+    assert result.finished == {trial.digest for trial in trials}
+    assert later.ended == [{4, 5}, {4, 5, 6}, {4, 5, 6}]

@@ -1,9 +1,8 @@
-"""Both engines run the same trials to the same numbers, and tell how each of them ended."""
+"""Options of an engine, and what the one in process makes of trials; test_engine_ray.py has the other."""
 
 import dataclasses
 import pickle
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,15 +18,13 @@ from sweeps.engine_interface import Unshared, error_text, gpus_of_a_trial
 from sweeps.signals import STOP_SIGNALS, StopRequested, interrupt, signals_handled
 from sweeps.study import PlannedTrial
 from tests.sweeps.recording import (
+    Full,
     Recorder,
-    endless,
+    assert_in_batches,
     engine_options,
     evaluation,
-    observed,
-    observed_together,
     outcome,
     planned,
-    seen,
     troubled,
 )
 
@@ -99,6 +96,26 @@ def test_slots_are_what_cpus_gpus_and_the_user_allow(tmp_path: Path, changes: di
 
 
 # What travels
+
+
+@pytest.mark.parametrize(
+    ("changes", "device", "told"),
+    [
+        ({"cpus_per_trial": 1024.0}, "auto", "asks for 1024 CPUs and 0 GPUs; no machine here has both"),
+        ({"gpus_per_trial": 64.0}, "auto", "and 64 GPUs; no machine here has both"),
+        ({"gpus_per_trial": 0.0}, "cuda", "a trial gets no GPU"),
+        ({}, "meta", "device 'meta' cannot be used here"),
+    ],
+)
+def test_what_this_machine_cannot_give_is_told_before_anything_starts(
+    tmp_path: Path, changes: dict[str, Any], device: str, told: str
+) -> None:
+    options = engine_options(tmp_path)
+    options = dataclasses.replace(options, run=dataclasses.replace(options.run, device=device), **changes)
+    with pytest.raises(InputError, match=told):
+        check_here(options)
+    check_here(dataclasses.replace(options, address="auto"))  # a cluster's machines are not known before it is asked
+    check_here(engine_options(tmp_path))
 
 
 def test_an_evaluation_survives_the_way_to_the_driver() -> None:
@@ -175,14 +192,6 @@ def test_in_process_stops_on_a_signal_and_blames_no_trial(tmp_path: Path) -> Non
     assert recorder.told(2) == []
 
 
-class Full(Recorder):
-    """A listener whose disk is full."""
-
-    def on_evaluation(self, trial: Any, evaluation: Evaluation) -> None:
-        super().on_evaluation(trial, evaluation)
-        raise InputError("database or disk is full")
-
-
 def test_an_error_of_the_listener_is_the_sweeps_not_the_trials(tmp_path: Path) -> None:
     recorder = Full()
     with pytest.raises(InputError, match="disk is full"):
@@ -193,26 +202,6 @@ def test_an_error_of_the_listener_is_the_sweeps_not_the_trials(tmp_path: Path) -
 def test_nothing_to_run_starts_nothing(tmp_path: Path) -> None:
     result = run([], engine_options(tmp_path), Recorder(), troubled)
     assert (result.finished, result.failed, result.interrupted) == (frozenset(), {}, False)
-
-
-class Later:
-    """Two further batches, and what was known to have ended when each was asked for."""
-
-    def __init__(self, trials: list[PlannedTrial], recorder: Recorder) -> None:
-        self.trials, self.recorder, self.ended = trials, recorder, []  # type: ignore[var-annotated]
-
-    def __iter__(self) -> Iterator[list[PlannedTrial]]:
-        for batch in (self.trials[2:3], [], self.trials[3:]):
-            self.ended.append({seed for name, seed, _ in self.recorder.events if name == "finish"})
-            yield batch
-
-
-def assert_in_batches(folder: Path, **changes: Any) -> None:
-    trials, recorder = planned(CONFIG, 9)[4:], Recorder()
-    later = Later(trials, recorder)
-    result = run(trials[:2], engine_options(folder, **changes), recorder, troubled, then=later)
-    assert result.finished == {trial.digest for trial in trials}
-    assert later.ended == [{4, 5}, {4, 5, 6}, {4, 5, 6}]
 
 
 def test_further_batches_are_asked_for_when_the_one_before_has_ended(tmp_path: Path) -> None:
@@ -232,163 +221,3 @@ def test_further_batches_alone_are_run_too_and_none_is_after_a_stop(tmp_path: Pa
         yield []
 
     assert run(trials, options, Recorder(), stopped, then=more()).interrupted
-
-
-# On Ray
-
-
-@pytest.mark.thorough
-@pytest.mark.slow
-@pytest.mark.ray
-@pytest.mark.usefixtures("cluster")
-def test_ray_asks_for_further_batches_when_the_one_before_has_ended(tmp_path: Path) -> None:
-    assert_in_batches(tmp_path, engine="ray", max_concurrent=1)  # a process per batch, not two
-
-
-@pytest.mark.slow
-@pytest.mark.ray
-@pytest.mark.usefixtures("cluster")
-def test_both_engines_give_the_same_numbers_bit_for_bit(tmp_path: Path, tiny: TrialConfig, cache_dir: Path) -> None:
-    recorders = {}
-    for name in ("in-process", "ray"):
-        recorders[name] = Recorder()
-        options = engine_options(tmp_path / name, cache_dir=cache_dir, engine=name)
-        result = run(planned(tiny, 3), options, recorders[name])
-        assert len(result.finished) == 3, result.failed
-    here, there = recorders["in-process"].scores(), recorders["ray"].scores()
-    assert len(here) == 6
-    assert here == there
-    attempt = recorders["ray"].details("start", 0)[0]
-    assert attempt.device == "cpu"
-    assert {"python", "torch", "ray"} <= attempt.versions.keys()
-
-
-@pytest.mark.thorough
-@pytest.mark.slow
-@pytest.mark.ray
-@pytest.mark.usefixtures("cluster")
-def test_ray_tries_again_what_may_have_been_bad_luck(tmp_path: Path) -> None:
-    trials, recorder = planned(CONFIG, 5), Recorder()
-    result = run(trials, engine_options(tmp_path, max_failures=1), recorder, troubled)
-    # The lost process: once without a result, then from the start.
-    assert recorder.told(0) == ["start", "evaluation", "failure", "start", "evaluation", "evaluation", "finish"]
-    error, final = recorder.details("failure", 0)[0]
-    assert "the worker process was lost" in last_line(error)
-    assert not final
-    # The exception: twice, then given up.
-    assert recorder.told(1) == ["start", "evaluation", "failure"] * 2
-    assert [final for _, final in recorder.details("failure", 1)] == [False, True]
-    assert last_line(result.failed[trials[1].digest]) == "RuntimeError: this always happens"
-    # The user's mistake: once. Divergence: a result.
-    assert recorder.told(2) == ["start", "evaluation", "failure"]
-    assert recorder.details("failure", 2) == [("the checkpoint is damaged. Move it away.", True)]
-    assert recorder.told(3) == ["start", "evaluation", "finish"]
-    assert recorder.details("finish", 3)[0].state == "diverged"
-    assert result.finished == {trials[seed].digest for seed in (0, 3, 4)}
-    assert result.failed.keys() == {trials[seed].digest for seed in (1, 2)}
-    assert not result.interrupted
-
-
-def most_at_once(seen_trials: list[dict[str, Any]]) -> int:
-    """The largest number of trials that ran at the same time."""
-    return max(sum(other["start"] <= trial["start"] < other["end"] for other in seen_trials) for trial in seen_trials)
-
-
-@pytest.mark.thorough
-@pytest.mark.slow
-@pytest.mark.ray
-@pytest.mark.usefixtures("cluster")
-def test_two_cpus_run_two_trials_at_a_time_with_a_thread_each_in_processes_used_again(tmp_path: Path) -> None:
-    result = run(planned(CONFIG, 6), engine_options(tmp_path), Recorder(), observed_together)
-    trials = seen(tmp_path)
-    assert len(result.finished) == len(trials) == 6
-    assert most_at_once(trials) == 2
-    assert {trial["torch_threads"] for trial in trials} == {1}
-    assert {trial["omp_threads"] for trial in trials} == {"1"}
-    assert len({trial["pid"] for trial in trials}) == 2
-    assert {trial["gpus"] for trial in trials} == {""}, "a trial without a GPU sees none"
-
-
-@pytest.mark.thorough
-@pytest.mark.slow
-@pytest.mark.ray
-@pytest.mark.usefixtures("cluster")
-def test_a_gpu_is_shared_and_processes_are_fresh_when_asked(tmp_path: Path) -> None:
-    options = engine_options(tmp_path, gpus_per_trial=0.5, cpus_per_trial=0.5, max_concurrent=1, fresh_process=True)
-    run(planned(CONFIG, 2), options, Recorder(), observed)
-    trials = seen(tmp_path)
-    assert {trial["device"] for trial in trials} == {"cuda"}
-    assert {trial["gpus"] for trial in trials} == {"0"}
-    assert most_at_once(trials) == 1, "max_concurrent"
-    assert len({trial["pid"] for trial in trials}) == 2
-
-
-@pytest.mark.ray
-@pytest.mark.usefixtures("cluster")
-@pytest.mark.parametrize("changes", [{"cpus_per_trial": 3.0}, {"gpus_per_trial": 2.0}])
-def test_ray_refuses_what_it_could_only_wait_for(tmp_path: Path, changes: dict[str, Any]) -> None:
-    recorder = Recorder()
-    with pytest.raises(InputError, match="no machine here has both"):
-        run(planned(CONFIG, 1), engine_options(tmp_path, **changes), recorder, observed)
-    assert recorder.events == []
-
-
-class Stopping(Recorder):
-    """A listener during whose first evaluation a stop is asked for."""
-
-    def __init__(self, number: signal.Signals) -> None:
-        super().__init__()
-        self.number: signal.Signals | None = number
-        self.at = 0.0
-
-    def on_evaluation(self, trial: Any, evaluation: Evaluation) -> None:
-        super().on_evaluation(trial, evaluation)
-        if self.number is not None:
-            self.at, number, self.number = time.monotonic(), self.number, None
-            signal.raise_signal(number)
-
-
-@pytest.mark.slow
-@pytest.mark.ray
-@pytest.mark.usefixtures("cluster")
-@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.thorough)])
-def test_ray_stops_within_seconds_and_blames_no_trial(tmp_path: Path, number: signal.Signals) -> None:
-    recorder, before = Stopping(number), [signal.getsignal(each) for each in STOP_SIGNALS]
-    result = run(planned(CONFIG, 4), engine_options(tmp_path), recorder, endless)
-    assert time.monotonic() - recorder.at < 10
-    assert result.interrupted
-    assert not result.finished
-    assert not result.failed
-    assert "failure" not in [name for name, _, _ in recorder.events]
-    assert [signal.getsignal(each) for each in STOP_SIGNALS] == before
-
-
-@pytest.mark.parametrize(
-    ("changes", "device", "told"),
-    [
-        ({"cpus_per_trial": 1024.0}, "auto", "asks for 1024 CPUs and 0 GPUs; no machine here has both"),
-        ({"gpus_per_trial": 64.0}, "auto", "and 64 GPUs; no machine here has both"),
-        ({"gpus_per_trial": 0.0}, "cuda", "a trial gets no GPU"),
-        ({}, "meta", "device 'meta' cannot be used here"),
-    ],
-)
-def test_what_this_machine_cannot_give_is_told_before_anything_starts(
-    tmp_path: Path, changes: dict[str, Any], device: str, told: str
-) -> None:
-    options = engine_options(tmp_path)
-    options = dataclasses.replace(options, run=dataclasses.replace(options.run, device=device), **changes)
-    with pytest.raises(InputError, match=told):
-        check_here(options)
-    check_here(dataclasses.replace(options, address="auto"))  # a cluster's machines are not known before it is asked
-    check_here(engine_options(tmp_path))
-
-
-@pytest.mark.thorough
-@pytest.mark.slow
-@pytest.mark.ray
-@pytest.mark.usefixtures("cluster")
-def test_ray_passes_on_an_error_of_the_listener(tmp_path: Path) -> None:
-    recorder = Full()
-    with pytest.raises(InputError, match="disk is full"):
-        run(planned(CONFIG, 6)[4:], engine_options(tmp_path), recorder, troubled)
-    assert "failure" not in [name for name, _, _ in recorder.events]
