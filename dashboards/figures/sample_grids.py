@@ -67,7 +67,7 @@ class SampleGrids(Figure[SampleGridsData]):
                 path=None if path is None else frames.storage_dir / path, update=int(update), state=state
             )
         return SampleGridsData(
-            seeds=f"Seed {seed} of {frames.num_seeds}; other seeds may look different.",
+            seeds=f"Seed {seed}; other seeds may look different.",
             alt_text=f"Sample grids of {len(frames.methods)} methods at {len(frames.settings)} settings, seed {seed}.",
             methods=frames.methods,
             settings=frames.settings,
