@@ -61,12 +61,14 @@ $(BENCHMARKS:%=smoke-%): smoke-%: .bench-peers/installed
 .venv/installed: .venv/bin/python pyproject.toml constraints.txt
 	@echo "Installing into .venv: PyTorch alone is some GB, which takes minutes ..."
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) --constraint constraints.txt --editable .
-	touch $@
+	@touch $@
+	@echo "Installed."
 
 .venv/installed-dev: .venv/bin/python pyproject.toml constraints.txt
 	@echo "Installing into .venv: PyTorch alone is some GB, which takes minutes ..."
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) --constraint constraints.txt --editable '.[dev,inception,onnx,optuna-dashboard,postgresql,ray-jobs]'
-	touch .venv/installed $@
+	@touch .venv/installed $@
+	@echo "Installed."
 
 clean:  ## remove the environment and caches; results in runs/ stay
 	rm -rf .venv .bench-peers build .mypy_cache .ruff_cache .pytest_cache *.egg-info

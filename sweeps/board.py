@@ -312,12 +312,12 @@ def _counted(states: Iterable[str]) -> dict[str, int]:
 
 def _weights(trials: Sequence[PlannedTrial], expected: Mapping[str, float]) -> tuple[dict[str, float], bool]:
     """Cost of every trial, and whether it is in s. Unmeasured trials get the measured ones' cost per work."""
-    works = {trial.digest: work(trial.config) for trial in trials}
-    measured = {digest: expected[digest] for digest in works if expected.get(digest, 0.0) > 0}
+    units = {trial.digest: work(trial.config) for trial in trials}
+    measured = {digest: expected[digest] for digest in units if expected.get(digest, 0.0) > 0}
     if not measured:
-        return works, False
-    unit_s = sum(measured.values()) / sum(works[digest] for digest in measured)
-    return {digest: measured.get(digest, units * unit_s) for digest, units in works.items()}, True
+        return units, False
+    unit_s = sum(measured.values()) / sum(units[digest] for digest in measured)
+    return {digest: measured.get(digest, number * unit_s) for digest, number in units.items()}, True
 
 
 def _whole(value: Any) -> int:

@@ -241,9 +241,12 @@ class _Case:
         table, rule = self._measured, self.rule
         if table is None:
             return ""
-        absent = [f"method {name}" for name in rule.methods if name not in table.methods]
-        absent += [f"setting {name}" for name in rule.settings if name not in table.settings]
-        return _listed(absent or [cell for cell, runs in self._cells(table) if np.isnan(runs).all()])
+        absent = {
+            "method": [name for name in rule.methods if name not in table.methods],
+            "setting": [name for name in rule.settings if name not in table.settings],
+        }
+        told = [f"{kind}{'s' * (len(names) > 1)} {_listed(names)}" for kind, names in absent.items() if names]
+        return "; ".join(told) or _listed([cell for cell, runs in self._cells(table) if np.isnan(runs).all()])
 
     def _cells(self, table: ScoreTable) -> list[tuple[str, np.ndarray]]:
         """The cells that the claim needs, in words, with their scores [K]."""

@@ -221,7 +221,8 @@ def _inputs(needs: Needs) -> Finding:
             told = f"{needs.config.dataset} is part of the environment; the first launch prepares it"
             return Finding(what="data and weights", state="good", told=told)
         advice = f"Where there is internet: {needs.prepare}"
-        return Finding(what="data and weights", state="bad", told=one_line(error), advice=advice)
+        told = "; ".join(line.rstrip(".") for line in str(error).splitlines())
+        return Finding(what="data and weights", state="bad", told=told, advice=advice)
     digests = ", ".join(value for key, value in found.items() if key.startswith("extractor"))
     told = f"{found['dataset']} {found['dataset_digest'][:12]}, {digests or 'nothing is measured'}"
     return Finding(what="data and weights", state="good", told=told)

@@ -140,17 +140,24 @@ def status_view(board: Board, title: str, *, width: int) -> Group:
 
 def verdict_table(verdicts: Sequence[Verdict], *, width: int) -> Group:
     """Claim, verdict, effect with its interval, adjusted p, seeds used (and needed to decide); below each, why. Claims
-    that lack results stand together at the end.
+    that lack results stand at the end, with the beginning of what they lack.
     """
-    judged = [verdict for verdict in verdicts if not _awaits_results(verdict)]
-    waiting = [verdict.claim for verdict in verdicts if _awaits_results(verdict)]
-    told = Text(f"Undecided, for want of results that the report names: {', '.join(waiting)}.", style="dim")
-    last = [Constrain(told, min(width, _READABLE))] if waiting else []
-    return Group(*_judged_table(judged, width=width), *last)
+    waiting = [verdict for verdict in verdicts if _lacks_results(verdict)]
+    judged = [verdict for verdict in verdicts if not _lacks_results(verdict)]
+    return Group(*_judged_table(judged, width=width), *_waiting_lines(waiting))
 
 
-def _awaits_results(verdict: Verdict) -> bool:
+def _lacks_results(verdict: Verdict) -> bool:
     return verdict.verdict == "undecided" and verdict.effect is None and verdict.num_seeds == 0
+
+
+def _waiting_lines(verdicts: Sequence[Verdict]) -> Iterator[Text]:
+    claims = max((len(verdict.claim) for verdict in verdicts), default=0)
+    mark, style = _VERDICT_MARKS["undecided"]
+    for verdict in verdicts:
+        why = verdict.explanation.partition(". ")[0].rstrip(".")
+        name = (f"{mark} {verdict.verdict}", style)
+        yield Text.assemble(f"{verdict.claim:{claims}}  ", name, (f"  {why}", "dim"), no_wrap=True, overflow="ellipsis")
 
 
 def _judged_table(verdicts: Sequence[Verdict], *, width: int) -> Iterator[RenderableType]:

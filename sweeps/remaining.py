@@ -59,9 +59,9 @@ def _seconds_per_work(trials: pd.DataFrame) -> float:
     """Of the trials that completed; NaN where none has."""
     done = trials[trials["state"] == "completed"].drop_duplicates("digest")
     texts = done["config"].map(without_seed)
-    works = texts.map({text: work(planned.config) for text in texts.unique() if (planned := _planned(text))})
-    total = float(works.astype(float).sum())
-    return float((done["train_s"] + done["evaluate_s"])[works.notna()].sum()) / total if total else math.nan
+    units = texts.map({text: work(planned.config) for text in texts.unique() if (planned := _planned(text))})
+    total = float(units.astype(float).sum())
+    return float((done["train_s"] + done["evaluate_s"])[units.notna()].sum()) / total if total else math.nan
 
 
 def _planned(text: str) -> PlannedTrial | None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
-from streamlit import net_util
+from streamlit import cli_util, net_util
 from streamlit.web import bootstrap
 
 from dashboards.app.place import show
@@ -71,6 +71,8 @@ def serve(host: str, port: int) -> None:
     }
     # It would ask a server on the internet for the address of this machine.
     net_util.get_external_ip = lambda: None
+    # Its last word fails where nobody reads any more what is printed here, and with it the stop.
+    cli_util.print_to_cli = lambda *_, **__: None
     given = {name.replace(".", "_"): value for name, value in options.items()}
     bootstrap.load_config_options(given)
     bootstrap.run(str(_MAIN), False, [], given)  # again: a file of options that appears meanwhile must not win

@@ -9,6 +9,7 @@ import click
 from sngan.commands.progress import measuring_bar, open_with_bar
 from sngan.config import TrialConfig
 from sngan.inputs import describe_inputs, prepare_references
+from sngan.places import default_cache_dir
 from sngan.results import RunOptions
 from sweeps import tracking
 from sweeps.commands.options import (
@@ -86,7 +87,7 @@ def doctor(
     """
     typed = ["--preset", options["preset"]] if options["preset"] else []
     typed += [word for change in options["overrides"] for word in ("--set", change)]
-    typed += ["--cache-dir", str(options["cache_dir"])]
+    typed += ["--cache-dir", str(options["cache_dir"])] if options["cache_dir"] != default_cache_dir() else []
     place, run = _place_and_run(options)
     needs = Needs(
         out=place.out,

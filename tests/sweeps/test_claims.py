@@ -127,9 +127,9 @@ def test_missing_methods_settings_and_cells_are_named() -> None:
     some = [METHODS.index(name) for name in ("sn", "wgan-gp")]
     found = verdict("sn-spreads-less", {"fid": table_of(fid.values[some], ("sn", "wgan-gp"))})
     assert (found.verdict, found.effect, found.num_seeds) == ("undecided", None, 0)
-    assert found.explanation == "No result yet for method weight-norm, method weight-clipping."
+    assert found.explanation == "No result yet for methods weight-norm, weight-clipping."
     three = table_of(fid.values[:, :3], METHODS, settings="ABC")
-    assert "No result yet for setting D" in verdict("wgan-gp-fails-at-high-rates", {"fid": three}).explanation
+    assert verdict("wgan-gp-fails-at-high-rates", {"fid": three}).explanation == "No result yet for settings D, E, F."
     assert verdict("tuned-gan-comes-close", {"fid": three}).verdict == "supported"
     values = fid.values.copy()
     values[METHODS.index("wgan-gp"), 4] = np.nan

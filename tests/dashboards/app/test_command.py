@@ -74,6 +74,21 @@ def test_it_listens_on_this_machine_alone_and_ends_cleanly(sources: Sources) -> 
     assert [each.ip for each in listening if each.port == port] == ["127.0.0.1"]
 
 
+def test_a_stop_ends_it_when_nobody_reads_what_it_prints(tmp_path: Path) -> None:
+    line = [sys.executable, "-m", "dashboards.app", "--out", str(tmp_path), "--port", str(free_port())]
+    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None
+        while "Ctrl-C" not in process.stdout.readline():
+            assert process.poll() is None
+        process.stdout.close()
+        time.sleep(1.0)  # Streamlit begins after that line
+        process.send_signal(signal.SIGINT)
+        try:
+            assert process.wait(timeout=30) in (0, UNFINISHED)
+        finally:
+            process.kill()
+
+
 def test_a_stop_while_it_begins_is_clean(tmp_path: Path) -> None:
     """Importing takes seconds."""
     line = [sys.executable, "-m", "dashboards.app", "--out", str(tmp_path), "--port", str(free_port())]
