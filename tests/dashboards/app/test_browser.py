@@ -167,7 +167,7 @@ def test_data_can_be_taken_home(browsed: Browsed, address: str, tmp_path: Path) 
     with browsed() as page:
         page.goto(address)
         with page.expect_download() as found:
-            # By its key: buttons get their words one after another, not always from the top.
+            # By its key: a button is there before its words are.
             page.locator(".st-key-download-now button").click()
         found.value.save_as(tmp_path / "now.csv")
     header, *rows = (tmp_path / "now.csv").read_text().splitlines()
