@@ -21,7 +21,7 @@ from sweeps.looks import Looks
 from sweeps.scores import ScoreTable
 from sweeps.store import TrialState
 from sweeps.study import Claim
-from sweeps.wording import level_text, p_text
+from sweeps.wording import counted, level_text, p_text
 
 _PLOT_WIDTH = 200.0
 _SYMBOLS = {"supported": "✓", "contradicted": "✗", "undecided": "?"}
@@ -120,6 +120,7 @@ def verdict_views(verdicts: Sequence[Verdict], claims: Iterable[Claim]) -> list[
             "p_value": p_text(verdict.p_value),
             "plot": effect_plot(verdict),
             "effect": effect_text(verdict),
+            "seeds": counted(verdict.num_seeds, "seed"),
         }
         for verdict in verdicts
     ]

@@ -19,6 +19,7 @@ from dashboards.figures.frames import metric_label
 from dashboards.figures.rendering import data_uri, encode_png
 from dashboards.figures.sample_grids import open_grid
 from dashboards.figures.style import number
+from dashboards.tables.base import Column
 from sngan.errors import InputError
 from sngan.metrics.protocols import parse, short_name
 from sweeps import tracking
@@ -108,7 +109,7 @@ def _scores(snapshot: Snapshot, digest: str) -> None:
     names = [str(name) for name in wide.columns]
     desk.shown(
         "plain_table.html",
-        columns=[("update", "name"), *((metric_label(parse(short_name(name)).metric), "number") for name in names)],
+        columns=[Column("update", "name"), *(Column(metric_label(parse(short_name(name)).metric)) for name in names)],
         rows=[[f"{update:,}", *(number(value) for value in values)]
               for update, *values in wide.itertuples(name=None)],
         caption=", ".join(names),
@@ -145,8 +146,8 @@ def _attempts(snapshot: Snapshot, digest: str) -> None:
          "" if pd.isna(row["end"]) else f"{row['end']:%Y-%m-%d %H:%M:%S}", now.last_lines(row["error"], 1)]
         for row in attempts.to_dict("records")
     ]  # fmt: skip
-    columns = [(name, "name") for name in ("host", "device", "start (UTC)", "end (UTC)")]
-    desk.shown("plain_table.html", columns=[*columns, ("error", "words")], rows=rows, caption="")
+    columns = [Column(name, "name") for name in ("host", "device", "start (UTC)", "end (UTC)")]
+    desk.shown("plain_table.html", columns=[*columns, Column("error", "words")], rows=rows, caption="")
     for place, error in enumerate(attempts["error"], start=1):
         if error:
             with st.expander(f"What attempt {place} said at its end"):
@@ -174,7 +175,7 @@ def _files(snapshot: Snapshot, digest: str) -> None:
     if files:
         st.header("Checkpoints", anchor="checkpoints")
         rows = [[str(file), f"{file.stat().st_size / 1e6:.1f} MB"] for file in files if file.exists()]
-        desk.shown("plain_table.html", columns=[("file", "name"), ("size", "number")], rows=rows, caption="")
+        desk.shown("plain_table.html", columns=[Column("file", "name"), Column("size")], rows=rows, caption="")
 
 
 def _mlflow(snapshot: Snapshot, digest: str) -> None:

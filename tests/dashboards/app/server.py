@@ -28,17 +28,22 @@ def served(out: Path, *options: str) -> Iterator[str]:
     process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=dict(os.environ))
     address = f"http://127.0.0.1:{port}/"
     try:
-        deadline = time.monotonic() + LONGEST_START_S
-        while True:
-            with contextlib.suppress(OSError):
-                urllib.request.urlopen(f"{address}_stcore/health", timeout=5).close()
-                break
-            assert process.poll() is None, process.communicate()[0].decode()
-            assert time.monotonic() < deadline, "the app does not answer"
-            time.sleep(0.2)
+        wait_for_answer(process, address)
         yield address
     finally:
         process.send_signal(signal.SIGINT)
         told = process.communicate(timeout=30)[0].decode()
     assert "Traceback" not in told, told
     assert process.returncode == 0, told
+
+
+def wait_for_answer(process: subprocess.Popen[bytes], address: str) -> None:
+    """Wait until an app that was started answers."""
+    deadline = time.monotonic() + LONGEST_START_S
+    while True:
+        with contextlib.suppress(OSError):
+            urllib.request.urlopen(f"{address}_stcore/health", timeout=5).close()
+            return
+        assert process.poll() is None, process.communicate()[0].decode()
+        assert time.monotonic() < deadline, "the app does not answer"
+        time.sleep(0.2)

@@ -125,10 +125,10 @@ def test_of_choices_made_fast_the_last_counts_and_the_page_lives(browsed: Browse
     with browsed() as page:
         page.goto(f"{address}?page=Compare")
         page.get_by_role("heading", name="Score at every setting").wait_for()
-        for turn in range(12):
+        for turn in range(24):
             for choice in ("curves", "profiles", "scores")[turn % 3 :]:
                 page.get_by_text(choice, exact=True).click()
-                page.wait_for_timeout(10 * turn)
+                page.wait_for_timeout(5 * turn)
         page.get_by_text("curves", exact=True).click()
         page.get_by_role("heading", name="Learning curves").wait_for()
         page.wait_for_url("**view=curves**")
